@@ -1,0 +1,47 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod ctx;
+mod error;
+mod item;
+mod mem;
+pub mod metadata;
+mod pallet;
+mod runtime;
+mod weight;
+
+pub use ctx::{BlockEnv, Ctx, Deltas, TxOutput, next_key_over};
+pub use error::{
+    ArithmeticError, DispatchError, DispatchResult, ModuleError, PalletError, TokenError, ensure,
+};
+pub use item::{
+    BigEndianMoment, Blake2_128Concat, Identity, Item, ItemMeta, KeyHasher, Map, PairSet, Schedule,
+    StorageItem, Twox64Concat, Value,
+};
+pub use mem::MemState;
+pub use metadata::{ConstantMeta, PalletMeta};
+pub use pallet::{Dispatch, NoCall, NoError, NoEvent, Origin, Pallet, PalletEvent, StorageItems};
+pub use weight::{DispatchClass, DispatchInfo, Pays, Weight, WeightV2};
+
+/// What every pallet starts with.
+pub mod prelude {
+    pub use crate::{
+        BlockEnv, ConstantMeta, Ctx, Dispatch, DispatchError, DispatchResult, Identity, Map,
+        NoCall, NoError, NoEvent, Origin, PairSet, PalletError, PalletEvent, Schedule,
+        StorageItems, TokenError, Twox64Concat, Value, Weight, ensure,
+    };
+    pub use codec::{Decode, DecodeWithMemTracking, Encode};
+    pub use primitives::{AccountId, Balance, Hash, Height, Moment, StateRead};
+    pub use scale_info::TypeInfo;
+}
+
+/// What the `runtime!` macro needs by a path that holds in every crate.
+#[doc(hidden)]
+pub mod __private {
+    pub use codec;
+    pub use scale_info;
+    pub use serde;
+}
+
+#[cfg(test)]
+mod tests;

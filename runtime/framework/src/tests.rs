@@ -1,0 +1,172 @@
+use crate::{prelude::*, *};
+use codec::{Decode, Encode};
+use frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
+use primitives::Writes;
+use proptest::prelude::*;
+use scale_info::meta_type;
+
+/// A pallet as small as they come.
+mod counter {
+    use crate::prelude::*;
+
+    pub const NAME: &str = "Counter";
+    pub const INDEX: u8 = 7;
+    pub static COUNTS: Map<AccountId, u32> = Map::new_default(NAME, "Counts", "Count by account.");
+    pub static ALARMS: Schedule<u32> = Schedule::new(NAME, "Alarms", "What is due when.");
+
+    #[derive(Encode, Decode, DecodeWithMemTracking, TypeInfo, Clone, Debug, PartialEq, Eq)]
+    #[allow(non_camel_case_types)]
+    pub enum Call {
+        /// Count up, to at most three.
+        #[codec(index = 0)]
+        count { by: u32 },
+    }
+
+    #[derive(Encode, Decode, DecodeWithMemTracking, TypeInfo, Clone, Debug, PartialEq, Eq)]
+    pub enum Error {
+        #[codec(index = 4)]
+        TooHigh,
+    }
+
+    impl PalletError for Error {
+        const PALLET: u8 = INDEX;
+    }
+
+    impl Dispatch for Call {
+        fn weight(&self) -> Weight {
+            Weight::rw(1, 1)
+        }
+
+        fn dispatch(self, cx: &mut Ctx, origin: Origin) -> DispatchResult {
+            let (who, Self::count { by }) = (origin.signed()?, self);
+            let count = COUNTS.get(cx, &who).unwrap_or_default().saturating_add(by);
+            COUNTS.set(cx, &who, &count);
+            cx.note_burned(Balance::new(1));
+            ensure(count <= 3, Error::TooHigh)
+        }
+    }
+
+    pub struct Pallet;
+
+    impl crate::Pallet for Pallet {
+        const NAME: &'static str = NAME;
+        const INDEX: u8 = INDEX;
+        const STORAGE: StorageItems = &[&COUNTS, &ALARMS];
+        type Call = Call;
+        type Event = NoEvent;
+        type Error = Error;
+        type Genesis = ();
+    }
+}
+
+mod composed {
+    extern crate self as framework;
+    pub use crate::__private;
+    crate::runtime! { Counter = 7 => super::counter::Pallet }
+}
+
+const WHO: AccountId = AccountId([1; 32]);
+
+fn block() -> BlockEnv {
+    BlockEnv {
+        height: 1,
+        time_ms: 1,
+        author: WHO,
+        randomness: Hash::ZERO,
+        parent: Hash::ZERO,
+        genesis: Hash::ZERO,
+    }
+}
+
+fn count(state: &MemState, by: u32) -> TxOutput {
+    let block = block();
+    let mut cx = Ctx::new(state, &block, Hash([9; 32]));
+    let call = composed::RuntimeCall::Counter(counter::Call::count { by });
+    let result = call.dispatch(&mut cx, Origin::Signed(WHO));
+    cx.finish(result)
+}
+
+#[test]
+fn a_call_that_fails_leaves_no_write_and_no_total() {
+    let mut state = MemState::default();
+    let done = count(&state, 3);
+    assert_eq!((done.result, done.deltas.burned), (Ok(()), Balance::new(1)));
+    state.apply(&done.writes);
+    let failed = count(&state, 1);
+    let error = ModuleError { index: 7, error: [4, 0, 0, 0] };
+    assert_eq!(failed.result, Err(DispatchError::Module(error)));
+    assert!(failed.writes.is_empty() && failed.deltas == Deltas::default());
+    assert_eq!(counter::COUNTS.get(&state, &WHO), Some(3));
+}
+
+/// The prefix of every Substrate chain's accounts.
+#[test]
+fn keys_are_substrates() {
+    let accounts = Map::<AccountId, u8>::new("System", "Account", "");
+    let key = hex::encode(accounts.key(&WHO));
+    assert!(key.starts_with("26aa394eea5630e07c48ae0c9558cef7b99d880ec681799c0cf30e8886371da9"));
+    assert!(key.ends_with(&"01".repeat(32)));
+}
+
+#[test]
+fn what_is_due_comes_earliest_first_and_what_is_not_due_stays() {
+    let (mut state, block) = (MemState::default(), block());
+    let mut cx = Ctx::new(&state, &block, Hash::ZERO);
+    for (when, id) in [(300, 3), (2, 2), (2, 1), (1 << 40, 9)] {
+        counter::ALARMS.insert(&mut cx, when, &id);
+    }
+    assert_eq!(counter::ALARMS.due(&cx, 300, 9), [(2, 1), (2, 2), (300, 3)]);
+    assert_eq!(counter::ALARMS.due(&cx, 300, 1), [(2, 1)]);
+    assert_eq!(counter::ALARMS.due(&cx, 1, 9), []);
+    counter::ALARMS.remove(&mut cx, 2, &1);
+    let output = cx.finish(Ok(()));
+    state.apply(&output.writes);
+    assert_eq!(counter::ALARMS.next(&state), Some(2));
+    assert_eq!(counter::ALARMS.iter(&state).count(), 3);
+}
+
+#[test]
+fn metadata_14_decodes_and_has_no_empty_parts() {
+    let meta = metadata::RuntimeMeta {
+        pallets: composed::pallets(),
+        transaction: meta_type::<primitives::Transaction<composed::RuntimeCall>>(),
+        extensions: Vec::new(),
+        apis: Vec::new(),
+        runtime: meta_type::<()>(),
+        extra_types: vec![meta_type::<composed::RuntimeEvent>(), meta_type::<DispatchError>()],
+    };
+    let bytes = metadata::v14(meta);
+    assert!(bytes.starts_with(b"meta\x0e"));
+    let decoded = RuntimeMetadataPrefixed::decode(&mut &bytes[..]).expect("it was just encoded");
+    let RuntimeMetadata::V14(meta) = decoded.1 else { panic!("not version 14") };
+    assert_eq!(meta.pallets.len(), 1);
+    assert!(meta.pallets[0].event.is_none() && meta.pallets[0].calls.is_some());
+    let paths: Vec<_> = meta.types.types.iter().map(|t| t.ty.path.segments.join("::")).collect();
+    for path in ["sp_core::crypto::AccountId32", "sp_runtime::DispatchError"] {
+        assert!(paths.iter().any(|p| p == path), "{path} is not among {paths:?}");
+    }
+}
+
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(0u8..3, 0..4)
+}
+
+proptest! {
+    /// An overlay reads as if its writes had been applied.
+    #[test]
+    fn next_key_over_writes_equals_next_key_after_them(
+        base in proptest::collection::btree_map(key(), key(), 0..12),
+        writes in proptest::collection::btree_map(key(), proptest::option::of(key()), 0..12),
+        prefix in key(),
+        after in key(),
+    ) {
+        let base = MemState { map: base };
+        let writes: Writes = writes;
+        let mut applied = base.clone();
+        applied.apply(&writes);
+        prop_assert_eq!(
+            crate::next_key_over(&writes, &base, &prefix, &after),
+            applied.next_key(&prefix, &after)
+        );
+    }
+}

@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod account;
+mod balance;
+mod block;
+pub mod crypto;
+mod era;
+mod hash;
+pub mod proof;
+mod state;
+mod transaction;
+mod validators;
+
+pub use account::{AccountId, MultiAddress};
+pub use balance::{Balance, PARTS_PER_MILLION};
+pub use block::{Block, Digest, DigestItem, Header, OpaqueTransaction, TRANSACTION_BYTES_MAX};
+pub use era::{ERA_PERIOD_MAX, ERA_PERIOD_MIN, Era};
+pub use hash::{Hash, ParseHashError};
+pub use state::{RawKey, RawValue, StateRead, Writes};
+pub use transaction::{
+    MultiSignature, SIGNING_PAYLOAD_PLAIN_MAX, SigningContext, Transaction, TransactionExtra,
+    signing_payload,
+};
+pub use validators::{Certificate, ValidatorInfo, ValidatorSet};
+
+/// Number of a block: its distance from genesis.
+pub type Height = u32;
+/// How many transactions an account has had included.
+pub type Nonce = u32;
+/// A point in time or a span, in milliseconds.
+pub type Moment = u64;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! The steps that must pass before a change lands, and the chores that run cargo.
+
+use anyhow::{Context, Result, bail};
+use std::{path::Path, process::Command, time::Instant};
+
+/// Runs every step, the quick ones first, and stops at the first that fails.
+pub fn run(root: &Path) -> Result<()> {
+    step(root, "format", &["fmt", "--all", "--check"])?;
+    crate::tidy::run(root)?;
+    step(root, "lints", &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"])?;
+    step(root, "docs", &["doc", "--locked", "--no-deps"])?;
+    if installed(root, "deny") {
+        step(root, "dependencies", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
+    } else {
+        println!("== dependencies: skipped, as cargo-deny is not installed");
+    }
+    step(root, "build", &["build", "--locked", "--all-targets"])?;
+    step(root, "tests", &["nextest", "run", "--locked", "--no-fail-fast"])?;
+    step(root, "doc tests", &["test", "--locked", "--quiet", "--doc"])
+}
+
+/// Runs the tests that compare with fixtures so that they write them instead.
+pub fn bless(root: &Path) -> Result<()> {
+    let status = Command::new("cargo")
+        .current_dir(root)
+        .env("BLESS", "1")
+        .args(["nextest", "run", "--locked", "fixture"])
+        .status()
+        .context("cargo nextest does not start; scripts/setup.sh --test installs it")?;
+    if !status.success() {
+        bail!("a fixture's test failed while it was written anew");
+    }
+    let changed = ["diff", "--stat"];
+    Command::new("git").current_dir(root).args(changed).status().context("git does not start")?;
+    Ok(())
+}
+
+/// Measures what reads and writes of state take on this machine.
+pub fn weights(root: &Path) -> Result<()> {
+    let bench = ["run", "--release", "--locked", "--package", "artel-node", "--", "bench", "weights"];
+    step(root, "weights", &bench)
+}
+
+fn step(root: &Path, name: &str, args: &[&str]) -> Result<()> {
+    println!("== {name}: cargo {}", args.join(" "));
+    let start = Instant::now();
+    let status = Command::new("cargo")
+        .current_dir(root)
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .args(args)
+        .status()
+        .with_context(|| format!("cargo {} does not start", args[0]))?;
+    if !status.success() {
+        bail!("{name} failed: cargo {}", args.join(" "));
+    }
+    println!("== {name}: passed in {} s", start.elapsed().as_secs());
+    Ok(())
+}
+
+fn installed(root: &Path, tool: &str) -> bool {
+    let output = Command::new("cargo").current_dir(root).args([tool, "--version"]).output();
+    output.is_ok_and(|output| output.status.success())
+}

@@ -1,0 +1,54 @@
+//! What the project does to itself: `cargo xtask ci | tidy | bless | weights | new-pallet NAME`.
+
+mod ci;
+mod new_pallet;
+mod tidy;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+
+/// The project's own chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Formatting, lints, docs, house rules and all tests: what must pass before a change lands.
+    Ci,
+    /// The house rules that no compiler knows: file lengths, the pallets' order, where text may name what.
+    Tidy,
+    /// Write the fixtures anew (bytes, metadata, fuel) from what the code makes of them now; read the diff.
+    Bless,
+    /// Measure reads and writes of state on this machine beside the constants that weights use.
+    Weights,
+    /// Make a pallet of two calls, one map and one event, with a passing test, and list it in the runtime.
+    NewPallet {
+        /// Its name in CamelCase, as clients show it.
+        name: String,
+        /// Its index in calls, events and errors; the lowest free one above 110 by default.
+        #[arg(long)]
+        index: Option<u8>,
+    },
+}
+
+fn main() -> Result<()> {
+    let root = root();
+    match Cli::parse().chore {
+        Chore::Ci => ci::run(&root),
+        Chore::Tidy => tidy::run(&root),
+        Chore::Bless => ci::bless(&root),
+        Chore::Weights => ci::weights(&root),
+        Chore::NewPallet { name, index } => new_pallet::run(&root, &name, index),
+    }
+}
+
+/// The checkout's top folder.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("xtask lies two folders below the top").to_owned()
+}
