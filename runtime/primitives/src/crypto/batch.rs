@@ -11,7 +11,7 @@ use super::{
     random::Stream,
 };
 use crate::{AccountId, MultiSignature};
-use ed25519_zebra::{Signature as Ed25519Signature, batch as zebra};
+use ed25519_zebra::{Signature as Ed25519Signature, VerificationKeyBytes, batch as zebra};
 use rayon::prelude::*;
 use schnorrkel::{PublicKey, Signature as Sr25519Signature, signing_context};
 
@@ -71,7 +71,8 @@ fn find_in_chunk(chunk: &[Item<'_>], stream: Stream) -> Vec<usize> {
             },
             MultiSignature::Ed25519(signature) => {
                 let signature = Ed25519Signature::from_bytes(signature);
-                ed25519.push((index, (item.account.0.into(), signature, item.message).into()));
+                let public = VerificationKeyBytes::from(item.account.0);
+                ed25519.push((index, zebra::Item::from((public, signature, item.message))));
             }
             MultiSignature::Ecdsa(_) => {
                 if !keys::verify(&item.account, item.message, item.signature) {

@@ -87,7 +87,7 @@ pub fn decode(text: &str) -> Result<([u8; 32], u16), Error> {
         [first @ 64..128, second, ..] => {
             (u16::from_be_bytes([second & 0b0011_1111, first << 2 | second >> 6]), 2)
         }
-        [128.., ..] => return Err(Error::ReservedPrefix(text.into())),
+        [128..=255, ..] => return Err(Error::ReservedPrefix(text.into())),
         _ => return Err(Error::BadLength { text: text.into(), bytes: bytes.len() }),
     };
     if bytes.len() != prefix_bytes + ACCOUNT_BYTES + CHECKSUM_BYTES {

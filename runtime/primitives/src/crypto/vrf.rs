@@ -62,7 +62,7 @@ pub fn sign(pair: &super::pair::Sr25519Pair, label: &[u8], message: &[u8]) -> (P
 
 fn transcript(context: &[u8], label: &[u8], message: &[u8]) -> impl SigningTranscript {
     let mut transcript = signing_context(context).bytes(message);
-    transcript.commit_bytes(b"label", label);
+    SigningTranscript::commit_bytes(&mut transcript, b"label", label);
     transcript
 }
 
