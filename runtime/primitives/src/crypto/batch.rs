@@ -1,10 +1,11 @@
 //! Many signatures at once, over all cores of the current rayon pool.
 //!
-//! Curve signatures are checked together by one random linear combination of their equations, which costs less than
-//! half as much a piece as one by one. A combination that fails is halved until single checks name the bad ones; so a
-//! signature is called invalid only by the single rule of [`super::keys`]. The other direction, that a batch accepts
-//! nothing which the single rule refuses, rests on the randomness: it must be secret until the signatures are fixed,
-//! and then a bad one passes with a chance of about 2^-128. Hence the caller hands in a fresh seed.
+//! Curve signatures are checked together by one random linear combination of their equations, which
+//! costs less than half as much a piece as one by one. A combination that fails is halved until
+//! single checks name the bad ones; so a signature is called invalid only by the single rule of
+//! [`super::keys`]. The other direction, that a batch accepts nothing which the single rule
+//! refuses, rests on the randomness: it must be secret until the signatures are fixed, and then a
+//! bad one passes with a chance of about 2^-128. Hence the caller hands in a fresh seed.
 
 use super::{
     keys::{self, SR25519_CONTEXT},
@@ -21,8 +22,9 @@ pub const BATCH_ITEMS_MAX: usize = 1024;
 const SHARE_ITEMS_MIN: usize = 32;
 /// Fewest signatures for which a combination is cheaper than single checks.
 const COMBINED_ITEMS_MIN: usize = 8;
-/// How often, on average, a signature may take part in a combination. One bad signature costs three times at most; who
-/// sends many gets single checks soon, so that garbage costs less than three times as much as those.
+/// How often, on average, a signature may take part in a combination. One bad signature costs three
+/// times at most; who sends many gets single checks soon, so that garbage costs less than three
+/// times as much as those.
 const COMBINED_TIMES_MAX: usize = 4;
 
 /// A signature to check.
@@ -39,8 +41,8 @@ pub struct Item<'a> {
 /// The indices of the invalid items, ascending; empty if all are valid. The verdicts equal those of
 /// [`keys::verify`].
 ///
-/// `seed` must be 32 bytes that the operating system gave after the items were known, new ones for each call: who can
-/// foresee it can make a batch accept invalid signatures.
+/// `seed` must be 32 bytes that the operating system gave after the items were known, new ones for
+/// each call: who can foresee it can make a batch accept invalid signatures.
 pub fn find_invalid(items: &[Item<'_>], seed: &[u8; 32]) -> Vec<usize> {
     let share = items.len().div_ceil(rayon::current_num_threads());
     let share = share.clamp(SHARE_ITEMS_MIN, BATCH_ITEMS_MAX);
@@ -96,8 +98,8 @@ struct Search {
 }
 
 impl Search {
-    /// Note the indices of all checks that fail; whether there were none. `one_fails` says that the caller knows of
-    /// at least one, so that a combination would tell nothing new.
+    /// Note the indices of all checks that fail; whether there were none. `one_fails` says that the
+    /// caller knows of at least one, so that a combination would tell nothing new.
     fn halve<C: Check>(&mut self, checks: &[(usize, C)], one_fails: bool) -> bool {
         if checks.len() < COMBINED_ITEMS_MIN || self.combined_left < checks.len() {
             let before = self.invalid.len();
@@ -122,7 +124,8 @@ impl Search {
 trait Check: Sized {
     /// The verdict of the single rule.
     fn holds(&self) -> bool;
-    /// Whether a random combination of all equations holds; but for a chance of 2^-128, only if each does.
+    /// Whether a random combination of all equations holds; but for a chance of 2^-128, only if
+    /// each does.
     fn hold_together(checks: &[(usize, Self)], stream: &mut Stream) -> bool;
 }
 

@@ -1,16 +1,17 @@
-//! The chain's hashes: blake2b for everything that must resist an attacker, xxHash for the fixed names in
-//! storage keys.
+//! The chain's hashes: blake2b for everything that must resist an attacker, xxHash for the fixed
+//! names in storage keys.
 
 use crate::Hash;
 use xxhash_rust::const_xxh64::xxh64;
 
-/// BLAKE2b with 32 bytes of output: the one hash for blocks, transactions, accounts and the state tree.
+/// BLAKE2b with 32 bytes of output: the one hash for blocks, transactions, accounts and the state
+/// tree.
 pub fn blake2_256(data: &[u8]) -> Hash {
     Hash(blake2b(data))
 }
 
-/// BLAKE2b with 16 bytes of output: the storage hasher `Blake2_128`. It is a parameter of the hash function,
-/// not the first half of [`blake2_256`].
+/// BLAKE2b with 16 bytes of output: the storage hasher `Blake2_128`. It is a parameter of the hash
+/// function, not the first half of [`blake2_256`].
 pub fn blake2_128(data: &[u8]) -> [u8; 16] {
     blake2b(data)
 }
@@ -20,13 +21,14 @@ pub fn blake2_512(data: &[u8]) -> [u8; 64] {
     blake2b(data)
 }
 
-/// xxHash64 with seed 0, little-endian: the storage hasher `Twox64`. Anyone can make collisions, so it is only for
-/// keys that an attacker cannot choose.
+/// xxHash64 with seed 0, little-endian: the storage hasher `Twox64`. Anyone can make collisions, so
+/// it is only for keys that an attacker cannot choose.
 pub const fn twox_64(data: &[u8]) -> [u8; 8] {
     xxh64(data, 0).to_le_bytes()
 }
 
-/// xxHash64 with seed 0, then with seed 1, each little-endian: the storage prefix of a pallet's or an item's name.
+/// xxHash64 with seed 0, then with seed 1, each little-endian: the storage prefix of a pallet's or
+/// an item's name.
 ///
 /// ```
 /// use primitives::crypto::hash::twox_128;

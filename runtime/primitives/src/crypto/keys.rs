@@ -1,16 +1,20 @@
 //! What a valid signature is: one rule for each of the three kinds, the same on every node.
 //!
-//! - **sr25519**: schnorrkel with signing context `substrate`. Bit 7 of the last byte marks the kind and must be
-//!   set; `s` must be below the group order; key and `R` must be canonical Ristretto encodings.
-//! - **ed25519**: ZIP-215 and nothing else, because single and batch verification agree under it on every
-//!   input: `[8][s]B = [8]R + [8][k]A`, `s` below the group order, non-canonical points accepted.
-//! - **ecdsa**: secp256k1 over blake2b-256 of the message, the key recovered from r, s and v. v is 0 or 1, or 27 or
-//!   28 for the same; s may be in either half of its range, as in Substrate. A third party can thus turn an
-//!   ecdsa signature into another valid one, and with it a transaction's hash: what keeps a transaction from
-//!   happening twice is its nonce, never its hash.
+//! - **sr25519**: schnorrkel with signing context `substrate`. Bit 7 of the last byte marks the
+//!   kind and must be set; `s` must be below the group order; key and `R` must be canonical
+//!   Ristretto encodings.
+//! - **ed25519**: ZIP-215 and nothing else, because single and batch verification agree under it on
+//!   every input: `[8][s]B = [8]R + [8][k]A`, `s` below the group order, non-canonical points
+//!   accepted.
+//! - **ecdsa**: secp256k1 over blake2b-256 of the message, the key recovered from r, s and v. v is
+//!   0 or 1, or 27 or 28 for the same; s may be in either half of its range, as in Substrate. A
+//!   third party can thus turn an ecdsa signature into another valid one, and with it a
+//!   transaction's hash: what keeps a transaction from happening twice is its nonce, never its
+//!   hash.
 //!
-//! An account whose 32 bytes are a point of small order, such as 32 zero bytes, belongs to everybody: all these
-//! rules accept signatures for it that anyone can compute. Never send money there.
+//! An account whose 32 bytes are a point of small order, such as 32 zero bytes, belongs to
+//! everybody: all these rules accept signatures for it that anyone can compute. Never send money
+//! there.
 
 use crate::{AccountId, MultiSignature, crypto::hash::blake2_256};
 use ed25519_zebra::{Signature, VerificationKey};
@@ -37,8 +41,8 @@ pub fn verify(account: &AccountId, message: &[u8], signature: &MultiSignature) -
     }
 }
 
-/// Whether an sr25519 signature under a signing context is valid. The context separates the uses of a key:
-/// [`SR25519_CONTEXT`] is for transactions.
+/// Whether an sr25519 signature under a signing context is valid. The context separates the uses of
+/// a key: [`SR25519_CONTEXT`] is for transactions.
 pub fn verify_sr25519(
     public: &[u8; 32],
     context: &[u8],
@@ -59,8 +63,8 @@ pub fn verify_ed25519(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -
 
 /// The compressed secp256k1 key that made this signature over `message`, if there is one.
 ///
-/// Every message and almost every signature give some key, so the answer means nothing until it is compared
-/// with the key or account expected.
+/// Every message and almost every signature give some key, so the answer means nothing until it is
+/// compared with the key or account expected.
 pub fn recover_ecdsa(message: &[u8], signature: &[u8; 65]) -> Option<[u8; 33]> {
     let [r_and_s @ .., v] = signature;
     let recovery = match v {

@@ -10,8 +10,8 @@
 //! | [`session`] | a validator's two keys and the proof that it holds them |
 //! | `pair`, `uri` | secret keys and their text form; feature `sign` |
 //!
-//! Nothing here asks the operating system for randomness. Signing is deterministic; batch verification and
-//! mnemonics take randomness as an argument.
+//! Nothing here asks the operating system for randomness. Signing is deterministic; batch
+//! verification and mnemonics take randomness as an argument.
 
 pub mod batch;
 pub mod hash;

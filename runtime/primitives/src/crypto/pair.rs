@@ -1,9 +1,10 @@
 //! Secret keys that sign; feature `sign`.
 //!
-//! All three kinds sign deterministically: the nonce is a hash of secret and message. For sr25519, whose usual
-//! nonce mixes in system randomness, the transcript (context, message, public key) and the key's nonce seed take
-//! its place, as in ed25519: one message has one nonce, different messages have unrelated ones, and a broken
-//! random number generator cannot leak the key. Verifiers see no difference.
+//! All three kinds sign deterministically: the nonce is a hash of secret and message. For sr25519,
+//! whose usual nonce mixes in system randomness, the transcript (context, message, public key) and
+//! the key's nonce seed take its place, as in ed25519: one message has one nonce, different
+//! messages have unrelated ones, and a broken random number generator cannot leak the key.
+//! Verifiers see no difference.
 
 use super::{keys, random::Stream, uri};
 use crate::{AccountId, MultiSignature, crypto::hash::blake2_256};
@@ -101,8 +102,8 @@ impl Pair {
         }
     }
 
-    /// Sign a message so that [`keys::verify`] accepts it for [`Self::account`]. The message of a transaction is its
-    /// signing payload.
+    /// Sign a message so that [`keys::verify`] accepts it for [`Self::account`]. The message of a
+    /// transaction is its signing payload.
     pub fn sign(&self, message: &[u8]) -> MultiSignature {
         match self {
             Self::Sr25519(pair) => {
@@ -131,15 +132,15 @@ impl Sr25519Pair {
         Ok(uri.junctions().iter().fold(Self::from_seed(&uri.seed()?), Self::derive))
     }
 
-    /// The pair of a 64-byte secret key (scalar times 8, then nonce seed), as wallets store it in their JSON files;
-    /// none if the bytes are no such key.
+    /// The pair of a 64-byte secret key (scalar times 8, then nonce seed), as wallets store it in
+    /// their JSON files; none if the bytes are no such key.
     pub fn from_secret(secret: &[u8; 64]) -> Option<Self> {
         let secret = schnorrkel::SecretKey::from_ed25519_bytes(secret).ok()?;
         Some(Self(secret.to_keypair()))
     }
 
-    /// The 64-byte secret key in the form that [`Self::from_secret`] takes. A pair derived by a URI has no seed, so this
-    /// is what is stored of it.
+    /// The 64-byte secret key in the form that [`Self::from_secret`] takes. A pair derived by a URI
+    /// has no seed, so this is what is stored of it.
     pub fn to_secret(&self) -> [u8; 64] {
         self.0.secret.to_ed25519_bytes()
     }
@@ -208,8 +209,8 @@ impl Ed25519Pair {
 pub struct EcdsaPair(SecretKey);
 
 impl EcdsaPair {
-    /// The pair of a 32-byte secret key; none if it is zero or not below the group's order, which no random
-    /// bytes ever are.
+    /// The pair of a 32-byte secret key; none if it is zero or not below the group's order, which
+    /// no random bytes ever are.
     pub fn from_seed(seed: &[u8; 32]) -> Option<Self> {
         SecretKey::from_secret_bytes(*seed).ok().map(Self)
     }

@@ -1,5 +1,5 @@
-//! Randomness as an argument: ChaCha20 expands a seed for both generations of `rand_core` that the curve
-//! crates use.
+//! Randomness as an argument: ChaCha20 expands a seed for both generations of `rand_core` that the
+//! curve crates use.
 
 use rand_chacha::{
     ChaCha20Rng,

@@ -1,8 +1,10 @@
-//! Session keys: the two keys with which a validator's node works, so that the account's own key can stay offline.
+//! Session keys: the two keys with which a validator's node works, so that the account's own key
+//! can stay offline.
 //!
-//! A key counts only if it is the canonical encoding of a point in the prime-order subgroup that is not the
-//! identity: others have signatures that anyone can compute, or several texts for one key. With the keys comes a proof of
-//! possession, bound to the validator's account, so that nobody can register a key of somebody else.
+//! A key counts only if it is the canonical encoding of a point in the prime-order subgroup that is
+//! not the identity: others have signatures that anyone can compute, or several texts for one key.
+//! With the keys comes a proof of possession, bound to the validator's account, so that nobody can
+//! register a key of somebody else.
 
 use super::keys;
 use crate::AccountId;
@@ -87,7 +89,8 @@ impl SessionKeys {
         Ok(())
     }
 
-    /// Prove to [`Self::check`] that the holder of both pairs acts for `account`; gives the public keys, too.
+    /// Prove to [`Self::check`] that the holder of both pairs acts for `account`; gives the public
+    /// keys, too.
     #[cfg(feature = "sign")]
     pub fn prove(
         account: &AccountId,
@@ -112,8 +115,8 @@ pub fn is_sound_ed25519(public: &[u8; 32]) -> bool {
     })
 }
 
-/// Whether the bytes encode a Ristretto point other than the identity. Ristretto has prime order and one encoding for
-/// each point, so nothing else can be wrong.
+/// Whether the bytes encode a Ristretto point other than the identity. Ristretto has prime order
+/// and one encoding for each point, so nothing else can be wrong.
 pub fn is_sound_sr25519(public: &[u8; 32]) -> bool {
     *public != [0; 32] && schnorrkel::PublicKey::from_bytes(public).is_ok()
 }

@@ -1,5 +1,5 @@
-//! SS58: an account as text. Base58 over prefix ++ 32 bytes ++ checksum, where the checksum is the first two
-//! bytes of BLAKE2b-512("SS58PRE" ++ prefix ++ 32 bytes).
+//! SS58: an account as text. Base58 over prefix ++ 32 bytes ++ checksum, where the checksum is the
+//! first two bytes of BLAKE2b-512("SS58PRE" ++ prefix ++ 32 bytes).
 //!
 //! The prefix names a network: one byte below 64, else two bytes with 14 bits.
 

@@ -6,8 +6,9 @@
 //! JUNCTION = "//" NAME (hard) | "/" NAME (soft, sr25519 only)
 //! ```
 //!
-//! Without SECRET the words are [`DEV_PHRASE`], which everybody knows: `//Alice` is for tests only. The seed comes
-//! from the words' entropy, not from their text as in BIP-39, so other chains' wallets make other keys of the same words.
+//! Without SECRET the words are [`DEV_PHRASE`], which everybody knows: `//Alice` is for tests only.
+//! The seed comes from the words' entropy, not from their text as in BIP-39, so other chains'
+//! wallets make other keys of the same words.
 //!
 //! No error here repeats any part of the URI, as errors end up in logs.
 
@@ -64,8 +65,8 @@ pub enum Error {
     BadEntropy(usize),
 }
 
-/// New words from entropy of 16, 20, 24, 28 or 32 bytes. The entropy is the secret: the caller takes it from the
-/// operating system.
+/// New words from entropy of 16, 20, 24, 28 or 32 bytes. The entropy is the secret: the caller
+/// takes it from the operating system.
 pub fn phrase_from_entropy(entropy: &[u8]) -> Result<String, Error> {
     Mnemonic::from_entropy_in(Language::English, entropy)
         .map(|words| words.to_string())
@@ -140,8 +141,8 @@ impl<'a> SecretUri<'a> {
         Ok(mini.to_bytes())
     }
 
-    /// The seed at the end of the path for keys that only have hard derivation: blake2b-256 of the SCALE tuple
-    /// (domain, seed, chain code) at each step.
+    /// The seed at the end of the path for keys that only have hard derivation: blake2b-256 of the
+    /// SCALE tuple (domain, seed, chain code) at each step.
     pub(super) fn hard_seed(&self, scheme: Scheme, domain: &str) -> Result<[u8; 32], Error> {
         let mut seed = self.seed()?;
         for (index, junction) in self.junctions.iter().enumerate() {
@@ -162,8 +163,8 @@ pub struct Junction {
 }
 
 impl Junction {
-    /// A decimal number stands for itself as u64, anything else is a string; SCALE-encoded, padded with zeros, or
-    /// hashed if that is longer than 32 bytes.
+    /// A decimal number stands for itself as u64, anything else is a string; SCALE-encoded, padded
+    /// with zeros, or hashed if that is longer than 32 bytes.
     fn new(name: &str, hard: bool) -> Self {
         let encoded = match name.parse::<u64>() {
             Ok(number) => number.encode(),

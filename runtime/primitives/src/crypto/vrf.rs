@@ -1,9 +1,9 @@
-//! Verifiable randomness: from a label and a message, the holder of an sr25519 key computes 32 random bytes
-//! that nobody else can foresee and everybody can verify, and has no choice in them.
+//! Verifiable randomness: from a label and a message, the holder of an sr25519 key computes 32
+//! random bytes that nobody else can foresee and everybody can verify, and has no choice in them.
 //!
-//! It is schnorrkel's VRF in its non-malleable form: the public key is hashed with the input, so no derived or
-//! related key has a related output. Output and proof are what goes on the wire; the randomness is a hash of
-//! input and output, and only [`verify`] gives it out.
+//! It is schnorrkel's VRF in its non-malleable form: the public key is hashed with the input, so no
+//! derived or related key has a related output. Output and proof are what goes on the wire; the
+//! randomness is a hash of input and output, and only [`verify`] gives it out.
 
 use schnorrkel::{
     PublicKey,
@@ -30,11 +30,11 @@ pub struct Proof {
     pub proof: [u8; PROOF_BYTES],
 }
 
-/// The randomness that `output` stands for, if `proof` shows that it is `public`'s output for this label and
-/// message.
+/// The randomness that `output` stands for, if `proof` shows that it is `public`'s output for this
+/// label and message.
 ///
-/// The label names the use (block randomness, task claims), so that no output serves for two; the message is the
-/// use's SCALE bytes.
+/// The label names the use (block randomness, task claims), so that no output serves for two; the
+/// message is the use's SCALE bytes.
 pub fn verify(
     public: &[u8; 32],
     label: &[u8],
@@ -50,7 +50,8 @@ pub fn verify(
     Some(randomness(&pair))
 }
 
-/// Compute output and proof for a label and a message, and the randomness that [`verify`] will give.
+/// Compute output and proof for a label and a message, and the randomness that [`verify`] will
+/// give.
 #[cfg(feature = "sign")]
 pub fn sign(pair: &super::pair::Sr25519Pair, label: &[u8], message: &[u8]) -> (Proof, [u8; 32]) {
     let input = transcript(INPUT_CONTEXT, label, message);

@@ -1,5 +1,6 @@
-//! What is valid at the edges: points of small order, encodings that are not canonical, scalars out of range.
-//! Each case is checked alone, against what the rule says, and amid honest signatures in a batch.
+//! What is valid at the edges: points of small order, encodings that are not canonical, scalars out
+//! of range. Each case is checked alone, against what the rule says, and amid honest signatures in
+//! a batch.
 
 use super::{bytes, pair};
 use crate::{
@@ -65,7 +66,8 @@ fn assert_batch_agrees(cases: &[(AccountId, MultiSignature)]) {
         .collect();
     let item =
         |(account, signature): &'_ (AccountId, MultiSignature)| (*account, signature.clone());
-    // Each case alone among enough honest ones that a combination is made, so that none hides behind another.
+    // Each case alone among enough honest ones that a combination is made, so that none hides
+    // behind another.
     for case in cases {
         let valid = keys::verify(&case.0, MESSAGE, &case.1);
         let mut all: Vec<_> = std::iter::repeat_n(&honest, 8).flatten().map(item).collect();
@@ -101,8 +103,8 @@ fn ed25519_is_zip_215() {
 
     let mut cases = Vec::new();
     let mut valid = 0;
-    // With a key of small order the equation is [8][s]B = [8]R whatever the message: valid signatures that a rule
-    // without the cofactor would mostly refuse.
+    // With a key of small order the equation is [8][s]B = [8]R whatever the message: valid
+    // signatures that a rule without the cofactor would mostly refuse.
     for key in small_order_encodings() {
         for point in &points {
             for scalar in scalars {

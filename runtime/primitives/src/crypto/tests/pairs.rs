@@ -105,8 +105,8 @@ fn phrases_and_entropy_are_bip_39s() {
         ),
         (
             "6610b25967cdcca9d59875f5cb50b0ea75433311869e930b",
-            "gravity machine north sort system female filter attitude volume fold club stay feature \
-             office ecology stable narrow fog",
+            "gravity machine north sort system female filter attitude volume fold club stay \
+             feature office ecology stable narrow fog",
             "fbcc5229ade0c0ff018cb7a329c5459f91876e4dde2a97ddf03c832eab7f2612",
         ),
         (
@@ -221,7 +221,8 @@ fn what_a_pair_signs_verifies_for_its_account_alone() {
     assert!(!keys::verify_sr25519(&soft.public(), b"another use", b"message", &signature));
 }
 
-/// The same message under two keys, two contexts, or signed twice with a related key never repeats a nonce.
+/// The same message under two keys, two contexts, or signed twice with a related key never repeats
+/// a nonce.
 #[test]
 fn deterministic_nonces_do_not_repeat() {
     let pair = |uri| Sr25519Pair::from_uri(uri).expect("the URI is good");

@@ -1,5 +1,6 @@
 //! Verifiable randomness.
 
+use super::bytes;
 use crate::crypto::{
     pair::Sr25519Pair,
     vrf::{Proof, sign, verify},
@@ -16,6 +17,20 @@ fn signer_and_verifier_see_the_same_randomness() {
     let Proof { output, proof } = published;
     assert_eq!(verify(&pair.public(), b"block", b"message", &output, &proof), Some(randomness));
     assert_eq!(sign(&pair, b"block", b"message"), (published, randomness));
+}
+
+/// The bytes are part of the protocol.
+#[test]
+fn outputs_and_proofs_do_not_change() {
+    let (published, randomness) = sign(&alice(), b"block", b"message");
+    let output = bytes("cef21e894806b4c8e06b545eb275d0b7473f0ae3ca2713909e992dfdbba7c04e");
+    let proof = bytes(
+        "676c92afe5800ae2ff60a70d1c18105d32f9104c772673cfd3743dd4f915de0c\
+         09d95c2dacba84e966ed0fd24e2e537857c7c9baaa08c0a21d06b9c1b151f404",
+    );
+    assert_eq!(published, Proof { output, proof });
+    let drawn = bytes("7ee1e3b2630673912db7f0bff61b173677cfbf2bc07e135e46bbe21fbeb27aa3");
+    assert_eq!(randomness, drawn);
 }
 
 #[test]
