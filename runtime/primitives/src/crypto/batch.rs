@@ -42,7 +42,9 @@ pub struct Item<'a> {
 /// [`keys::verify`].
 ///
 /// `seed` must be 32 bytes that the operating system gave after the items were known, new ones for
-/// each call: who can foresee it can make a batch accept invalid signatures.
+/// each call: who can foresee it can make a batch accept invalid signatures. A pure core that has no
+/// randomness may take the hash of all items, each with key, message and whole signature: whoever
+/// changes one of them gets other coefficients, and a try succeeds with a chance of 2^-128.
 pub fn find_invalid(items: &[Item<'_>], seed: &[u8; 32]) -> Vec<usize> {
     let share = items.len().div_ceil(rayon::current_num_threads());
     let share = share.clamp(SHARE_ITEMS_MIN, BATCH_ITEMS_MAX);
