@@ -1,7 +1,7 @@
 //! What a signature costs when it is verified with others, over all cores.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use primitives::{
+use artel_primitives::{
     AccountId, MultiSignature,
     crypto::{
         batch::{Item, find_invalid},

@@ -31,6 +31,7 @@ pub const fn twox_64(data: &[u8]) -> [u8; 8] {
 /// an item's name.
 ///
 /// ```
+/// # use artel_primitives as primitives;
 /// use primitives::crypto::hash::twox_128;
 /// const SYSTEM: [u8; 16] = twox_128("System");
 /// assert_eq!(hex::encode(SYSTEM), "26aa394eea5630e07c48ae0c9558cef7");

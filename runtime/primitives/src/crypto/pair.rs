@@ -59,6 +59,7 @@ impl fmt::Display for Scheme {
 /// A key pair of any kind: what an account signs transactions with.
 ///
 /// ```
+/// # use artel_primitives as primitives;
 /// use primitives::crypto::{keys, pair::{Pair, Scheme}};
 /// let alice = Pair::from_uri(Scheme::Sr25519, "//Alice").expect("a well-known URI");
 /// assert_eq!(alice.account().to_string(), "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY");
