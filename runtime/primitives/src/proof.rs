@@ -1,9 +1,10 @@
 //! Proofs that a key has a value in the state tree, or has none, and their verifier.
 //!
-//! The tree is a binary sparse Merkle trie over 256-bit paths. A key's path is the blake2b-256 of the raw
-//! storage key. A leaf is H(path ++ blake2b-256(value)) with its first bit set, an inner node is
-//! H(left ++ right) with its first bit cleared, an empty subtree is 32 zero bytes. A subtree with one leaf *is*
-//! that leaf, so a leaf stands just below the last bit that it shares with another.
+//! The tree is a binary sparse Merkle trie over 256-bit paths. A key's path is the blake2b-256 of
+//! the raw storage key. A leaf is H(path ++ blake2b-256(value)) with its first bit set, an inner
+//! node is H(left ++ right) with its first bit cleared, an empty subtree is 32 zero bytes. A
+//! subtree with one leaf *is* that leaf, so a leaf stands just below the last bit that it shares
+//! with another.
 
 use crate::{Hash, crypto::hash::blake2_256};
 use codec::{Compact, Decode, DecodeAll, Encode, Error, Input, Output};
@@ -27,7 +28,8 @@ pub fn inner_node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     node
 }
 
-/// Whether the path turns right below `depth`, that is, its bit number `depth`, the most significant first.
+/// Whether the path turns right below `depth`, that is, its bit number `depth`, the most
+/// significant first.
 ///
 /// # Panics
 ///
@@ -112,10 +114,8 @@ impl Proof {
             (_, Some(_)) => return Err(ProofError::OtherKind("a present key")),
             (ProofEnd::Empty, None) => EMPTY_NODE,
             (ProofEnd::Other { path: other, value_hash }, None) => {
-                let steps = 0..self.siblings.len();
-                let same_way = steps.fold(true, |same, depth| {
-                    same && turns_right(&path, depth) == turns_right(&other.0, depth)
-                });
+                let same_way = (0..self.siblings.len())
+                    .all(|depth| turns_right(&path, depth) == turns_right(&other.0, depth));
                 if !same_way || other.0 == path {
                     return Err(ProofError::ForeignLeaf);
                 }

@@ -1,0 +1,257 @@
+//! The open database: blocks and what belongs to them, by height and by hash.
+
+use crate::{
+    Config, Error,
+    columns::{
+        self, BLOBS, BLOCKS, CERTIFICATES, CHANGES, EVENTS, META, META_FLUSHED, META_FORMAT,
+        META_HEAD, TRANSACTIONS, body_key, hash_key, header_key, height_key,
+    },
+};
+use codec::{Decode, DecodeAll, Encode};
+use primitives::{Block, Certificate, Hash, Header, Height, OpaqueTransaction, RawKey, RawValue};
+use rocksdb::{
+    AsColumnFamilyRef, ColumnFamily, DBWithThreadMode, SingleThreaded, WriteBatch, WriteOptions,
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// What this version writes and reads.
+const FORMAT: u32 = 1;
+
+/// All columns are made at open, so the handle needs no lock around them.
+pub(crate) type Db = DBWithThreadMode<SingleThreaded>;
+
+/// A block's changes as they are stored.
+pub(crate) type Changes = Vec<(RawKey, Option<RawValue>)>;
+
+/// A handle to the open database; clones share it.
+#[derive(Clone)]
+pub struct Database {
+    pub(crate) db: Arc<Db>,
+    path: PathBuf,
+    syncs: Arc<AtomicU64>,
+}
+
+/// Where in the chain a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct TransactionLocation {
+    /// Height of its block.
+    pub height: Height,
+    /// Its place in the block's body.
+    pub index: u32,
+}
+
+impl Database {
+    /// Opens the database in this folder, or makes one.
+    pub fn open(path: &Path, config: &Config) -> Result<Self, Error> {
+        let options = columns::database_options();
+        let db = Db::open_cf_descriptors(&options, path, columns::descriptors(config))
+            .map_err(|source| open_error(path, source))?;
+        let database = Self { db: Arc::new(db), path: path.to_path_buf(), syncs: Arc::default() };
+        database.check_format()?;
+        Ok(database)
+    }
+
+    /// The database's folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many writes were synced to disk since the database was opened.
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Height and hash of the last block committed; `None` before genesis.
+    pub fn head(&self) -> Result<Option<(Height, Hash)>, Error> {
+        self.meta(META_HEAD)
+    }
+
+    /// The header at a height.
+    pub fn header(&self, height: Height) -> Result<Option<Header>, Error> {
+        Ok(self.named_header(height)?.map(|(_, header)| header))
+    }
+
+    /// The hash of the block at a height.
+    pub fn hash(&self, height: Height) -> Result<Option<Hash>, Error> {
+        Ok(self.named_header(height)?.map(|(hash, _)| hash))
+    }
+
+    /// The height of the block with a hash.
+    pub fn height(&self, hash: &Hash) -> Result<Option<Height>, Error> {
+        let bytes = self.db.get_pinned_cf(self.column(BLOCKS), hash_key(hash))?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let bytes = bytes.as_ref().try_into();
+        let height = bytes.map_err(|_| Error::Damaged { what: "height of a hash", height: 0 })?;
+        Ok(Some(Height::from_be_bytes(height)))
+    }
+
+    /// The block at a height.
+    pub fn block(&self, height: Height) -> Result<Option<Block>, Error> {
+        let Some(header) = self.header(height)? else { return Ok(None) };
+        let body: Option<Vec<OpaqueTransaction>> =
+            self.decoded(BLOCKS, &body_key(height), "body", height)?;
+        let body = body.ok_or(Error::Damaged { what: "body", height })?;
+        Ok(Some(Block { header, body }))
+    }
+
+    /// The certificate of the block at a height; genesis has none.
+    pub fn certificate(&self, height: Height) -> Result<Option<Certificate>, Error> {
+        self.decoded(CERTIFICATES, &height_key(height), "certificate", height)
+    }
+
+    /// Replaces the certificate of a stored block, as later blocks bring more signatures for it. It
+    /// is not synced: the certificate stored before is as good a proof.
+    pub fn put_certificate(&self, certificate: &Certificate) -> Result<(), Error> {
+        let Certificate { height, block, .. } = *certificate;
+        if self.hash(height)? != Some(block) {
+            return Err(Error::UnknownBlock { block, height });
+        }
+        let key = height_key(height);
+        Ok(self.db.put_cf(self.column(CERTIFICATES), key, certificate.encode())?)
+    }
+
+    /// Value of `System.Events` after the block at a height; empty if it had none.
+    pub fn events(&self, height: Height) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.db.get_cf(self.column(EVENTS), height_key(height))?)
+    }
+
+    /// The block and place of the transaction with a hash. Transactions with the same bytes share a
+    /// hash; the latest one is found.
+    pub fn transaction(&self, hash: &Hash) -> Result<Option<TransactionLocation>, Error> {
+        self.decoded(TRANSACTIONS, &hash.0, "transaction location", 0)
+    }
+
+    /// What the block at a height changed in the state, in key order. Genesis has none.
+    pub fn changes(&self, height: Height) -> Result<Option<Changes>, Error> {
+        self.decoded(CHANGES, &height_key(height), "changes", height)
+    }
+
+    /// The bytes kept under a name.
+    pub fn blob(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.db.get_cf(self.column(BLOBS), name)?)
+    }
+
+    /// Keeps bytes under a name and syncs them.
+    pub fn put_blob(&self, name: &[u8], bytes: &[u8]) -> Result<(), Error> {
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.column(BLOBS), name, bytes);
+        self.write_synced(batch)
+    }
+
+    /// Removes the bytes kept under a name.
+    pub fn remove_blob(&self, name: &[u8]) -> Result<(), Error> {
+        Ok(self.db.delete_cf(self.column(BLOBS), name)?)
+    }
+
+    /// Height up to which the state column holds all blocks.
+    pub(crate) fn flushed(&self) -> Result<Height, Error> {
+        self.meta(META_FLUSHED)?.ok_or(Error::DamagedMeta(META_FLUSHED))
+    }
+
+    pub(crate) fn column(&self, name: &str) -> &ColumnFamily {
+        column(&self.db, name)
+    }
+
+    /// Writes a batch and waits until the disk has it.
+    pub(crate) fn write_synced(&self, batch: WriteBatch) -> Result<(), Error> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.write_opt(batch, &options)?;
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Adds a block and what is found by it to a batch, and makes it the head.
+    pub(crate) fn add_block(
+        &self,
+        batch: &mut WriteBatch,
+        block: &Block,
+        hash: &Hash,
+        transaction_hashes: &[Hash],
+        events: &[u8],
+    ) {
+        let height = block.header.number;
+        let blocks = self.column(BLOCKS);
+        batch.put_cf(blocks, header_key(height), (hash, &block.header).encode());
+        batch.put_cf(blocks, body_key(height), block.body.encode());
+        batch.put_cf(blocks, hash_key(hash), height_key(height));
+        batch.put_cf(self.column(EVENTS), height_key(height), events);
+        let transactions = self.column(TRANSACTIONS);
+        for (index, transaction) in (0..).zip(transaction_hashes) {
+            let location = TransactionLocation { height, index };
+            batch.put_cf(transactions, transaction.0, location.encode());
+        }
+        batch.put_cf(self.column(META), META_HEAD, (height, hash).encode());
+    }
+
+    fn named_header(&self, height: Height) -> Result<Option<(Hash, Header)>, Error> {
+        self.decoded(BLOCKS, &header_key(height), "header", height)
+    }
+
+    fn decoded<T: Decode>(
+        &self,
+        column: &str,
+        key: &[u8],
+        what: &'static str,
+        height: Height,
+    ) -> Result<Option<T>, Error> {
+        let Some(bytes) = self.db.get_pinned_cf(self.column(column), key)? else { return Ok(None) };
+        let value = T::decode_all(&mut bytes.as_ref());
+        value.map(Some).map_err(|_| Error::Damaged { what, height })
+    }
+
+    fn meta<T: Decode>(&self, name: &'static str) -> Result<Option<T>, Error> {
+        let Some(bytes) = self.db.get_pinned_cf(self.column(META), name)? else { return Ok(None) };
+        T::decode_all(&mut bytes.as_ref()).map(Some).map_err(|_| Error::DamagedMeta(name))
+    }
+
+    fn check_format(&self) -> Result<(), Error> {
+        match self.meta(META_FORMAT)? {
+            None => {
+                let mut batch = WriteBatch::default();
+                batch.put_cf(self.column(META), META_FORMAT, FORMAT.encode());
+                self.write_synced(batch)
+            }
+            Some(FORMAT) => Ok(()),
+            Some(found) => Err(Error::Format { path: self.path.clone(), found, expected: FORMAT }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// A column that every open database has.
+pub(crate) fn column<'a>(db: &'a Db, name: &str) -> &'a ColumnFamily {
+    db.cf_handle(name).expect("all columns are made when the database is opened")
+}
+
+/// Writes state entries and how far the state column has come with them.
+pub(crate) fn put_state<'a>(
+    batch: &mut WriteBatch,
+    state: &impl AsColumnFamilyRef,
+    entries: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+) {
+    for (key, value) in entries {
+        match value {
+            Some(value) => batch.put_cf(state, key, value),
+            None => batch.delete_cf(state, key),
+        }
+    }
+}
+
+fn open_error(path: &Path, source: rocksdb::Error) -> Error {
+    let path = path.to_path_buf();
+    // RocksDB has no code of its own for this.
+    let locked = source.kind() == rocksdb::ErrorKind::IOError && source.as_ref().contains("/LOCK");
+    if locked { Error::Locked { path } } else { Error::Open { path, source } }
+}

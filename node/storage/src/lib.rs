@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod columns;
+mod config;
+mod database;
+mod error;
+mod flush;
+mod overlay;
+mod pinned;
+mod snapshot;
+mod store;
+pub mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{CACHE_MB_MAX, Config};
+pub use database::{Database, TransactionLocation};
+pub use error::Error;
+pub use snapshot::{EVENTS_KEY, Keys, Snapshot, StateView};
+pub use store::{CommitInput, OVERLAY_BLOCKS_MAX, STAGED_BLOCKS_MAX, Store};

@@ -1,0 +1,395 @@
+//! The one owner of the chain's state: stages executed blocks, commits them, makes snapshots and
+//! proofs.
+
+use crate::{
+    Database, Error,
+    columns::{CERTIFICATES, CHANGES, META, META_FLUSHED, STATE, height_key},
+    database::{Changes, put_state},
+    flush::{Flushed, Flusher},
+    overlay::Overlay,
+    pinned::Pinned,
+    snapshot::{EVENTS_KEY, Snapshot, StateView},
+    tree::{Path, Tree, Undo, ValueHash, hash_all},
+};
+use codec::Encode;
+use primitives::{
+    Block, Certificate, Hash, Height, Writes, crypto::hash::blake2_256, proof::Proof,
+};
+use rayon::prelude::*;
+use rocksdb::WriteBatch;
+use std::{collections::VecDeque, hash::RandomState, sync::Arc, time::Instant};
+use tracing::info;
+
+/// Most blocks whose changes are in memory and not yet in the state column; also the blocks for
+/// which there are snapshots and proofs.
+pub const OVERLAY_BLOCKS_MAX: usize = 16;
+/// Blocks after which their changes begin to go to the state column.
+const FLUSH_BLOCKS: usize = 8;
+/// Most blocks that are executed on top of the head and not committed.
+pub const STAGED_BLOCKS_MAX: usize = 4;
+/// Keys that one thread hashes at a time.
+const HASH_KEYS: usize = 1_024;
+/// Keys that are read from the state column at a time while the tree is rebuilt.
+const REBUILD_KEYS: usize = 65_536;
+
+/// The state and its tree. It belongs to one thread; others read [`Snapshot`]s and [`Database`].
+pub struct Store {
+    database: Database,
+    /// The tree after the last staged block, or else after the head.
+    tree: Tree,
+    hasher: RandomState,
+    /// The state column at the flushed height.
+    base: Arc<Pinned>,
+    /// Committed blocks above the flushed height, the newest first.
+    overlays: VecDeque<(Height, Arc<Overlay>)>,
+    /// Snapshots of the latest blocks, the newest first; never empty.
+    recent: VecDeque<Snapshot>,
+    /// What takes the latest committed blocks out of the tree, the newest first.
+    undos: VecDeque<Undo>,
+    /// Executed blocks on top of the head and of each other, the oldest first.
+    staged: VecDeque<Staged>,
+    flusher: Flusher,
+}
+
+/// An executed block that is not committed.
+struct Staged {
+    overlay: Arc<Overlay>,
+    undo: Undo,
+    root: Hash,
+}
+
+/// A decided block, with what is known about it already so that it is not computed twice.
+pub struct CommitInput<'a> {
+    /// The block; its state root is that of the oldest staged one.
+    pub block: &'a Block,
+    /// Hash of the block.
+    pub hash: Hash,
+    /// Proof that it was decided.
+    pub certificate: &'a Certificate,
+    /// Hashes of the body's transactions, in order.
+    pub transaction_hashes: &'a [Hash],
+}
+
+impl Store {
+    /// Opens the chain of a database: replays the changes that the state column lacks, rebuilds the
+    /// tree from the state and compares its root with the head's header.
+    pub fn open(database: Database) -> Result<Self, Error> {
+        let (height, hash) = database.head()?.ok_or(Error::NoGenesis)?;
+        let flushed = database.flushed()?;
+        let base = Arc::new(Pinned::now(database.db.clone()));
+        let tree = rebuild(&base, &events_at(&database, flushed)?);
+        let mut store = Self::assemble(database, tree, base);
+        for height in flushed + 1..=height {
+            store.replay(height)?;
+        }
+        let header = store.database.header(height)?;
+        let header = header.ok_or(Error::Damaged { what: "header", height })?;
+        let (expected, found) = (header.state_root, store.tree.root());
+        if found != expected {
+            return Err(Error::StateRoot { height, expected, found });
+        }
+        let events = Arc::new(events_at(&store.database, height)?);
+        store.set_head(height, hash, found, events);
+        Ok(store)
+    }
+
+    /// Makes the chain of an empty database from its first state. `genesis` makes the block for the
+    /// root of that state.
+    pub fn create(
+        database: Database,
+        writes: Writes,
+        genesis: impl FnOnce(Hash) -> Block,
+    ) -> Result<Self, Error> {
+        if let Some((_, hash)) = database.head()? {
+            return Err(Error::NotEmpty(hash));
+        }
+        let state = database.column(STATE);
+        clear_state(&database)?;
+        let writes: Changes = writes.into_iter().collect();
+        for entries in writes.chunks(REBUILD_KEYS) {
+            let mut batch = WriteBatch::default();
+            let entries = entries.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
+            put_state(&mut batch, state, entries);
+            database.db.write(batch)?;
+        }
+        let tree = Tree::from_leaves(
+            tree_changes(&writes).into_iter().filter_map(|(path, value)| Some((path, value?))),
+        );
+        let block = genesis(tree.root());
+        let hash = block.hash();
+        let mut batch = WriteBatch::default();
+        database.add_block(&mut batch, &block, &hash, &[], &[]);
+        batch.put_cf(database.column(META), META_FLUSHED, block.header.number.encode());
+        database.write_synced(batch)?;
+
+        let base = Arc::new(Pinned::now(database.db.clone()));
+        let mut store = Self::assemble(database, tree, base);
+        store.set_head(block.header.number, hash, store.tree.root(), Arc::default());
+        Ok(store)
+    }
+
+    /// The database below.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The state after the last committed block.
+    pub fn head(&self) -> &Snapshot {
+        self.recent.front().expect("a store has a head from its start")
+    }
+
+    /// The states after the latest committed blocks, the newest first; at most
+    /// [`OVERLAY_BLOCKS_MAX`].
+    pub fn recent(&self) -> impl Iterator<Item = &Snapshot> {
+        self.recent.iter()
+    }
+
+    /// The state after the last staged block, or else after the head: what the next block is
+    /// executed on.
+    pub fn view(&self) -> StateView {
+        match self.staged.back() {
+            None => self.head().view().clone(),
+            Some(last) => self.view_with(Arc::new(last.overlay.events.clone())),
+        }
+    }
+
+    /// Number of staged blocks.
+    pub fn staged(&self) -> usize {
+        self.staged.len()
+    }
+
+    /// Root of the state that [`Self::view`] reads.
+    pub fn staged_root(&self) -> Hash {
+        self.tree.root()
+    }
+
+    /// Puts the changes of a block that was executed on [`Self::view`] on top of it, and returns
+    /// the root that its header must have. `events` is the value of `System.Events`, which `writes`
+    /// does not have; empty if the key has no value.
+    pub fn stage(&mut self, writes: Writes, events: Vec<u8>) -> Result<Hash, Error> {
+        if self.staged.len() >= STAGED_BLOCKS_MAX {
+            return Err(Error::TooManyStaged(self.staged.len()));
+        }
+        let staged = self.enter(writes, events);
+        let root = staged.root;
+        self.staged.push_back(staged);
+        Ok(root)
+    }
+
+    /// Takes back the last staged block; `false` if there is none.
+    pub fn unstage(&mut self) -> bool {
+        let Some(last) = self.staged.pop_back() else { return false };
+        self.tree.undo(&last.undo);
+        true
+    }
+
+    /// Commits the oldest staged block: when this returns, the block, its certificate, its changes
+    /// and its events are on the disk.
+    pub fn commit(&mut self, input: CommitInput<'_>) -> Result<&Snapshot, Error> {
+        self.check_committable(&input)?;
+        self.make_room()?;
+        let staged = self.staged.pop_front().expect("checked to be there");
+        let height = input.block.header.number;
+
+        let mut batch = WriteBatch::default();
+        let Staged { overlay, undo, root } = staged;
+        let CommitInput { block, hash, certificate, transaction_hashes } = input;
+        self.database.add_block(&mut batch, block, &hash, transaction_hashes, &overlay.events);
+        let key = height_key(height);
+        batch.put_cf(self.database.column(CERTIFICATES), key, certificate.encode());
+        batch.put_cf(self.database.column(CHANGES), key, overlay.entries().encode());
+        self.database.write_synced(batch)?;
+
+        let events = Arc::new(overlay.events.clone());
+        self.push_committed(height, overlay, undo);
+        self.set_head(height, hash, root, events);
+        if self.overlays.len() >= FLUSH_BLOCKS && !self.flusher.is_running() {
+            self.begin_flush()?;
+        }
+        Ok(self.head())
+    }
+
+    /// Proofs of raw keys in the state after one of the latest blocks, and the root that they lead
+    /// to.
+    pub fn prove<K: AsRef<[u8]>>(&mut self, block: &Hash, keys: &[K]) -> Result<Vec<Proof>, Error> {
+        let back = self.recent.iter().position(|snapshot| snapshot.hash == *block);
+        let back = back.filter(|back| *back <= self.undos.len());
+        let back = back.ok_or(Error::NotProvable(*block))?;
+        let later = self.staged.iter().rev().map(|staged| &staged.undo);
+        let later = later.chain(self.undos.iter().take(back));
+        let redos: Vec<Undo> = later.map(|undo| self.tree.undo(undo)).collect();
+        let proofs = keys.iter().map(|key| self.tree.prove(&blake2_256(key.as_ref()).0)).collect();
+        for redo in redos.iter().rev() {
+            self.tree.undo(redo);
+        }
+        Ok(proofs)
+    }
+
+    fn assemble(database: Database, tree: Tree, base: Arc<Pinned>) -> Self {
+        let flusher = Flusher::start(database.db.clone());
+        Self {
+            database,
+            tree,
+            hasher: RandomState::new(),
+            base,
+            overlays: VecDeque::new(),
+            recent: VecDeque::new(),
+            undos: VecDeque::new(),
+            staged: VecDeque::new(),
+            flusher,
+        }
+    }
+
+    /// Puts a stored block's changes on top of what was replayed before.
+    fn replay(&mut self, height: Height) -> Result<(), Error> {
+        let changes = self.database.changes(height)?;
+        let changes = changes.ok_or(Error::Damaged { what: "changes", height })?;
+        let events = events_at(&self.database, height)?;
+        let entered = self.enter(changes.into_iter().collect(), events);
+        self.push_committed(height, entered.overlay, entered.undo);
+        Ok(())
+    }
+
+    /// Updates the tree with a block's changes.
+    fn enter(&mut self, writes: Writes, events: Vec<u8>) -> Staged {
+        assert!(
+            !writes.contains_key(EVENTS_KEY.as_slice()),
+            "events are handed over beside the writes, as they are stored elsewhere"
+        );
+        let overlay = Overlay::new(writes, events, &self.hasher);
+        let mut changes = tree_changes(overlay.entries());
+        changes.push(events_leaf(&overlay.events));
+        let undo = self.tree.update(changes);
+        Staged { overlay: Arc::new(overlay), undo, root: self.tree.root() }
+    }
+
+    fn check_committable(&self, input: &CommitInput<'_>) -> Result<(), Error> {
+        let header = &input.block.header;
+        let head = self.head();
+        let fault = if header.number != head.height + 1 || header.parent_hash != head.hash {
+            "it is not a child of the head"
+        } else if input.certificate.height != header.number || input.certificate.block != input.hash
+        {
+            "the certificate is for another block"
+        } else if input.transaction_hashes.len() != input.block.body.len() {
+            "there is not one hash for each transaction"
+        } else if self.staged.front().is_none_or(|staged| staged.root != header.state_root) {
+            "its state root is not that of the oldest staged block"
+        } else {
+            return Ok(());
+        };
+        Err(Error::NotCommittable { block: input.hash, height: header.number, why: fault })
+    }
+
+    /// Takes over a finished flush; waits for it if the overlays are full.
+    fn make_room(&mut self) -> Result<(), Error> {
+        let full = self.overlays.len() >= OVERLAY_BLOCKS_MAX;
+        if full && !self.flusher.is_running() {
+            self.begin_flush()?;
+        }
+        if let Some(Flushed { base, height }) = self.flusher.poll(full)? {
+            self.base = base;
+            self.overlays.retain(|(of, _)| *of > height);
+        }
+        Ok(())
+    }
+
+    fn begin_flush(&mut self) -> Result<(), Error> {
+        let Some((height, _)) = self.overlays.front() else { return Ok(()) };
+        let oldest_first = self.overlays.iter().rev().map(|(_, overlay)| overlay.clone());
+        self.flusher.begin(oldest_first.collect(), *height)
+    }
+
+    fn push_committed(&mut self, height: Height, overlay: Arc<Overlay>, undo: Undo) {
+        self.overlays.push_front((height, overlay));
+        self.undos.push_front(undo);
+        self.undos.truncate(OVERLAY_BLOCKS_MAX);
+    }
+
+    fn set_head(&mut self, height: Height, hash: Hash, root: Hash, events: Arc<Vec<u8>>) {
+        let overlays = self.overlays.iter().map(|(_, overlay)| overlay.clone()).collect();
+        let view = StateView::new(self.base.clone(), overlays, events, self.hasher.clone());
+        self.recent.push_front(Snapshot::new(view, height, hash, root));
+        self.recent.truncate(OVERLAY_BLOCKS_MAX);
+    }
+
+    /// The state after all staged blocks.
+    fn view_with(&self, events: Arc<Vec<u8>>) -> StateView {
+        let staged = self.staged.iter().rev().map(|staged| staged.overlay.clone());
+        let committed = self.overlays.iter().map(|(_, overlay)| overlay.clone());
+        let overlays = staged.chain(committed).collect();
+        StateView::new(self.base.clone(), overlays, events, self.hasher.clone())
+    }
+}
+
+/// Removes what an earlier attempt to make a genesis left, as it may have been of another state.
+fn clear_state(database: &Database) -> Result<(), Error> {
+    let state = database.column(STATE);
+    let mut iterator = database.db.raw_iterator_cf(state);
+    iterator.seek_to_first();
+    let mut batch = WriteBatch::default();
+    while let Some(key) = iterator.key() {
+        batch.delete_cf(state, key);
+        if batch.len() >= REBUILD_KEYS {
+            database.db.write(std::mem::take(&mut batch))?;
+        }
+        iterator.next();
+    }
+    iterator.status()?;
+    Ok(database.db.write(batch)?)
+}
+
+/// Paths and value hashes of a block's changes.
+fn tree_changes(entries: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<(Path, Option<ValueHash>)> {
+    let hash_run = |entries: &[(Vec<u8>, Option<Vec<u8>>)]| {
+        let keys: Vec<&[u8]> = entries.iter().map(|(key, _)| key.as_slice()).collect();
+        let values: Vec<&[u8]> = entries.iter().filter_map(|(_, value)| value.as_deref()).collect();
+        let mut values = hash_all(&values).into_iter();
+        let hashed = hash_all(&keys).into_iter().zip(entries);
+        hashed
+            .map(|(path, (_, value))| (path, value.is_some().then(|| values.next()).flatten()))
+            .collect::<Vec<_>>()
+    };
+    let runs: Vec<_> = entries.par_chunks(HASH_KEYS).map(hash_run).collect();
+    runs.concat()
+}
+
+fn events_leaf(events: &[u8]) -> (Path, Option<ValueHash>) {
+    let value = (!events.is_empty()).then(|| blake2_256(events).0);
+    (blake2_256(&EVENTS_KEY).0, value)
+}
+
+fn events_at(database: &Database, height: Height) -> Result<Vec<u8>, Error> {
+    database.events(height)?.ok_or(Error::Damaged { what: "events", height })
+}
+
+/// The tree of the state column: one thread at a time reads, the others hash.
+fn rebuild(base: &Pinned, events: &[u8]) -> Tree {
+    let start = Instant::now();
+    let mut iterator = base.iterator(&[], &[]);
+    let mut count = 0_usize;
+    let runs = std::iter::from_fn(move || {
+        let mut run: Changes = Vec::new();
+        while run.len() < REBUILD_KEYS
+            && let Some((key, value)) = iterator.item()
+        {
+            run.push((key.to_vec(), Some(value.to_vec())));
+            iterator.next();
+        }
+        iterator.status().expect("the database can be read");
+        if run.is_empty() {
+            return None;
+        }
+        count += run.len();
+        info!(count, "reading the state to rebuild its tree");
+        Some(run)
+    });
+    let mut leaves: Vec<(Path, Option<ValueHash>)> =
+        runs.par_bridge().flat_map_iter(|run| tree_changes(&run)).collect();
+    leaves.push(events_leaf(events));
+    let tree =
+        Tree::from_leaves(leaves.into_iter().filter_map(|(path, value)| Some((path, value?))));
+    let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    info!(count = tree.len(), elapsed_ms, "state tree rebuilt");
+    tree
+}
