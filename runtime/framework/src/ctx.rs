@@ -1,12 +1,12 @@
 //! The view that one transaction or hook has of the chain, and what it leaves behind.
 
-use crate::{DispatchError, DispatchResult, PalletEvent, Weight};
+use crate::{DispatchError, DispatchResult, PalletEvent, Weight, mem::first_after};
 use codec::Encode;
 use primitives::{
     AccountId, Balance, Hash, Height, Moment, RawKey, RawValue, StateRead, Writes,
     crypto::hash::blake2_256,
 };
-use std::{cell::Cell, ops::Bound};
+use std::cell::Cell;
 
 /// What a transition may know of its block. It is read from the header and the first inherent
 /// before anything runs.
@@ -64,6 +64,8 @@ pub struct Ctx<'a> {
     base: &'a dyn StateRead,
     writes: Writes,
     undo: Vec<(RawKey, Option<Option<RawValue>>)>,
+    /// How many `atomic` calls are open; outside of all of them nothing is ever undone.
+    depth: u32,
     events: Vec<Vec<u8>>,
     deltas: Deltas,
     reads: Cell<u32>,
@@ -94,6 +96,7 @@ impl<'a> Ctx<'a> {
             base,
             writes: Writes::new(),
             undo: Vec::new(),
+            depth: 0,
             events: Vec::new(),
             deltas: Deltas::default(),
             reads: Cell::new(0),
@@ -109,6 +112,10 @@ impl<'a> Ctx<'a> {
 
     /// Sets or, with `None`, deletes a raw key. Pallets write through their storage items.
     pub fn put(&mut self, key: RawKey, value: Option<RawValue>) {
+        if self.depth == 0 {
+            self.writes.insert(key, value);
+            return;
+        }
         let old = self.writes.insert(key.clone(), value);
         self.undo.push((key, old));
     }
@@ -151,7 +158,10 @@ impl<'a> Ctx<'a> {
         f: impl FnOnce(&mut Self) -> Result<R, DispatchError>,
     ) -> Result<R, DispatchError> {
         let (undo_len, events_len, deltas) = (self.undo.len(), self.events.len(), self.deltas);
-        f(self).inspect_err(|_| {
+        self.depth += 1;
+        let result = f(self);
+        self.depth -= 1;
+        result.inspect_err(|_| {
             for (key, old) in self.undo.drain(undo_len..).rev() {
                 match old {
                     Some(value) => self.writes.insert(key, value),
@@ -161,6 +171,17 @@ impl<'a> Ctx<'a> {
             self.events.truncate(events_len);
             self.deltas = deltas;
         })
+    }
+
+    /// How many ids or indexes this transaction has taken before: tells apart what it makes.
+    pub fn fresh_index(&mut self) -> u32 {
+        self.ids += 1;
+        self.ids - 1
+    }
+
+    /// What the totals changed by so far.
+    pub fn deltas(&self) -> Deltas {
+        self.deltas
     }
 
     /// What was metered so far.
@@ -204,10 +225,7 @@ pub fn next_key_over(
     let mut cursor = after.to_vec();
     loop {
         let below = base.next_key(prefix, &cursor);
-        let above = writes
-            .range::<[u8], _>((Bound::Excluded(&cursor[..]), Bound::Unbounded))
-            .next()
-            .filter(|(key, _)| key.starts_with(prefix));
+        let above = first_after(writes, prefix, &cursor);
         cursor = match (below, above) {
             (Some(below), Some((above, _))) if below < *above => return Some(below),
             (Some(below), None) => return Some(below),

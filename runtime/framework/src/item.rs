@@ -149,11 +149,14 @@ impl<T: Codec + StaticTypeInfo> Value<T> {
     }
 }
 
+/// A map owns none of these; it only makes them.
+type Entries<K, V, H> = fn() -> (K, V, H);
+
 /// Values by key.
 pub struct Map<K, V, H = Blake2_128Concat> {
     item: Item,
     default: Option<fn() -> Vec<u8>>,
-    _type: PhantomData<fn() -> (K, V, H)>,
+    _type: PhantomData<Entries<K, V, H>>,
 }
 
 impl<K: Codec + StaticTypeInfo, V: Codec + StaticTypeInfo, H: KeyHasher> Map<K, V, H> {
@@ -203,6 +206,13 @@ impl<K: Codec + StaticTypeInfo, V: Codec + StaticTypeInfo, H: KeyHasher> Map<K, 
         cx.put(self.key(key), None);
     }
 
+    /// The entry under `key`, to be changed and stored.
+    pub fn entry(&self, state: &dyn StateRead, key: &K) -> Entry<V> {
+        let raw = self.key(key);
+        let value = state.get(&raw).map(|value| self.item.decode(&value));
+        Entry { raw, value }
+    }
+
     /// The key that a raw key of this map stands for.
     fn decode_key(&self, raw: &[u8]) -> K {
         self.item.decode(&raw[PREFIX_LEN + H::HASH_LEN..])
@@ -225,6 +235,20 @@ impl<K: Codec + StaticTypeInfo, V: Codec + StaticTypeInfo, H: KeyHasher> Map<K, 
         let raw = state.next_key(&self.item.prefix, &cursor)?;
         let value = state.get(&raw).expect("next_key names keys that exist");
         Some((self.decode_key(&raw), self.item.decode(&value)))
+    }
+}
+
+/// An entry of a map between reading and writing it, so that its key is hashed once.
+pub struct Entry<V> {
+    raw: RawKey,
+    /// The value; `None` where none is stored or none is to be.
+    pub value: Option<V>,
+}
+
+impl<V: Encode> Entry<V> {
+    /// Writes the value, or deletes it where it is `None`.
+    pub fn store(self, cx: &mut Ctx) {
+        cx.put(self.raw, self.value.map(|value| value.encode()));
     }
 }
 

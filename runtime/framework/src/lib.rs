@@ -15,20 +15,22 @@ pub use error::{
     ArithmeticError, DispatchError, DispatchResult, ModuleError, PalletError, TokenError, ensure,
 };
 pub use item::{
-    BigEndianMoment, Blake2_128Concat, Identity, Item, ItemMeta, KeyHasher, Map, PairSet, Schedule,
-    StorageItem, Twox64Concat, Value,
+    BigEndianMoment, Blake2_128Concat, Entry, Identity, Item, ItemMeta, KeyHasher, Map, PairSet,
+    Schedule, StorageItem, Twox64Concat, Value,
 };
 pub use mem::MemState;
 pub use metadata::{ConstantMeta, PalletMeta};
 pub use pallet::{Dispatch, NoCall, NoError, NoEvent, Origin, Pallet, PalletEvent, StorageItems};
-pub use weight::{DispatchClass, DispatchInfo, Pays, Weight, WeightV2};
+pub use weight::{DispatchClass, DispatchInfo, Pays, READ_PS, WRITE_PS, Weight, WeightV2};
+
+pub use primitives::{Moment, StateRead};
 
 /// What every pallet starts with.
 pub mod prelude {
     pub use crate::{
-        BlockEnv, ConstantMeta, Ctx, Dispatch, DispatchError, DispatchResult, Identity, Map,
-        NoCall, NoError, NoEvent, Origin, PairSet, PalletError, PalletEvent, Schedule,
-        StorageItems, TokenError, Twox64Concat, Value, Weight, ensure,
+        BlockEnv, ConstantMeta, Ctx, Dispatch, DispatchClass, DispatchError, DispatchResult,
+        Identity, Map, NoCall, NoError, NoEvent, Origin, PairSet, PalletError, PalletEvent, Pays,
+        Schedule, StorageItems, TokenError, Twox64Concat, Value, Weight, ensure,
     };
     pub use codec::{Decode, DecodeWithMemTracking, Encode};
     pub use primitives::{AccountId, Balance, Hash, Height, Moment, StateRead};

@@ -22,16 +22,24 @@ impl MemState {
     }
 }
 
+/// The first entry whose key is greater than `after` and starts with `prefix`.
+pub(crate) fn first_after<'a, V>(
+    map: &'a BTreeMap<RawKey, V>,
+    prefix: &[u8],
+    after: &[u8],
+) -> Option<(&'a RawKey, &'a V)> {
+    let start = if after < prefix { Bound::Included(prefix) } else { Bound::Excluded(after) };
+    map.range::<[u8], _>((start, Bound::Unbounded))
+        .next()
+        .filter(|(key, _)| key.starts_with(prefix))
+}
+
 impl StateRead for MemState {
     fn get(&self, key: &[u8]) -> Option<RawValue> {
         self.map.get(key).cloned()
     }
 
     fn next_key(&self, prefix: &[u8], after: &[u8]) -> Option<RawKey> {
-        self.map
-            .range::<[u8], _>((Bound::Excluded(after), Bound::Unbounded))
-            .next()
-            .map(|(key, _)| key.clone())
-            .filter(|key| key.starts_with(prefix))
+        first_after(&self.map, prefix, after).map(|(key, _)| key.clone())
     }
 }

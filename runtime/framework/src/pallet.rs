@@ -4,7 +4,7 @@ use crate::{
     ConstantMeta, Ctx, DispatchClass, DispatchError, DispatchResult, Pays, StorageItem, Weight,
 };
 use codec::{Codec, Decode, DecodeWithMemTracking, Encode};
-use primitives::{AccountId, StateRead};
+use primitives::{AccountId, Moment, StateRead};
 use scale_info::{StaticTypeInfo, TypeInfo};
 
 /// In whose name a call is made.
@@ -99,6 +99,11 @@ pub trait Pallet {
     fn on_initialize(_cx: &mut Ctx) {}
     /// Runs after a block's transactions.
     fn on_finalize(_cx: &mut Ctx) {}
+    /// Block time, in milliseconds, at which a hook of the pallet next has work; `None` if it waits
+    /// for nothing. Consensus makes a block then, even where no transaction waits.
+    fn next_due(_state: &dyn StateRead) -> Option<Moment> {
+        None
+    }
     /// What must hold of the state after every block; tests and simulations call it.
     fn check(_state: &dyn StateRead) -> Result<(), String> {
         Ok(())

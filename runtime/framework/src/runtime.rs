@@ -2,7 +2,7 @@
 
 /// Composes pallets, one line each; everything that must list them all is made here:
 /// `RuntimeCall`, `RuntimeEvent`, `RuntimeError`, `Genesis` and `genesis`, `on_initialize`,
-/// `on_finalize`, `check` and `pallets`. Hooks run in the order of the lines.
+/// `on_finalize`, `next_due`, `check_pallets`, `storage` and `pallets`. Hooks run in the order of the lines.
 #[macro_export]
 macro_rules! runtime {
     ($($name:ident = $index:literal => $pallet:ty),+ $(,)?) => {
@@ -73,8 +73,13 @@ macro_rules! runtime {
             $(<$pallet as $crate::Pallet>::on_finalize(cx);)+
         }
 
+        /// Block time, in milliseconds, at which a hook next has work.
+        pub fn next_due(state: &dyn $crate::StateRead) -> Option<$crate::Moment> {
+            [$(<$pallet as $crate::Pallet>::next_due(state)),+].into_iter().flatten().min()
+        }
+
         /// Every pallet's invariant.
-        pub fn check_pallets(state: &dyn primitives::StateRead) -> Result<(), String> {
+        pub fn check_pallets(state: &dyn $crate::StateRead) -> Result<(), String> {
             $(<$pallet as $crate::Pallet>::check(state)
                 .map_err(|e| format!("{}: {e}", stringify!($name)))?;)+
             Ok(())
@@ -97,6 +102,11 @@ macro_rules! runtime {
             $(<$pallet as $crate::Pallet>::genesis(cx, genesis.$name)
                 .map_err(|e| format!("{}: {e}", stringify!($name)))?;)+
             Ok(())
+        }
+
+        /// Every storage item of every pallet.
+        pub fn storage() -> impl Iterator<Item = &'static dyn $crate::StorageItem> {
+            [$(<$pallet as $crate::Pallet>::STORAGE),+].into_iter().flatten().copied()
         }
 
         /// What clients are told of each pallet.
