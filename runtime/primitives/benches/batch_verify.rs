@@ -1,6 +1,5 @@
 //! What a signature costs when it is verified with others, over all cores.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use artel_primitives::{
     AccountId, MultiSignature,
     crypto::{
@@ -8,6 +7,7 @@ use artel_primitives::{
         pair::{Pair, Scheme},
     },
 };
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 /// As long as the signing payload of a transfer.
 const MESSAGE_BYTES: usize = 120;
