@@ -1,0 +1,609 @@
+//! The consensus core: inputs in, outputs out, in order.
+
+use crate::{
+    certificate::{Check, check_certificate},
+    config::Config,
+    context::{Address, BlockId, Context, Height as MHeight, Members},
+    effects::Host,
+    evidence::Evidence,
+    guard::{Guard, GuardError, Signed, WithoutRecord},
+    message::{BODY_BYTES_MAX, Bytes, Decided, Message},
+    pacing::Pacing,
+    replay::Replay,
+    store::Recovered,
+    timers::{Timer, TimerKind},
+    types::{Time, Validators, ValidatorsError},
+    wal::Record,
+};
+use arc_malachitebft_core_consensus as mc;
+use arc_malachitebft_core_types as mt;
+use mt::Round;
+use primitives::{AccountId, Certificate, Hash, Height, Moment, ValidatorSet};
+
+/// Most messages kept for the next height.
+const EARLY_MESSAGES_MAX: usize = 2_048;
+/// Malachite's queues for inputs of heights to come, which it never gets from us: small.
+const QUEUE_HEIGHTS: usize = 4;
+const QUEUE_INPUTS: usize = 1_024;
+
+/// A running validator's identity and chain.
+pub struct Identity {
+    /// Hash of the genesis block: part of everything signed.
+    pub genesis: Hash,
+    /// The account that staked.
+    pub account: AccountId,
+    /// Secret of the vote key.
+    pub key: ed25519_dalek::SigningKey,
+}
+
+/// What moves consensus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Begin, or go on above blocks that came another way. The first input must be this one.
+    Start {
+        /// The next height: one above the newest durable block.
+        height: Height,
+        /// Its validators.
+        validators: ValidatorSet,
+        /// Hash of the newest durable block.
+        parent: Hash,
+        /// Proof that the parent is final; `None` for genesis.
+        certificate: Option<Certificate>,
+    },
+    /// A timer went off.
+    Elapsed(Timer),
+    /// The answer to [`Output::Build`].
+    Built {
+        /// As in the request.
+        height: Height,
+        /// As in the request.
+        round: u32,
+        /// The block's hash.
+        block: Hash,
+        /// The encoded block.
+        body: Bytes,
+    },
+    /// The answer to [`Output::Check`].
+    Checked {
+        /// As in the request.
+        height: Height,
+        /// As in the request.
+        block: Hash,
+        /// What the chain found.
+        verdict: Verdict,
+    },
+    /// A peer's message, decoded by [`Message::from_bytes`].
+    Received(Message),
+    /// The answer to [`Output::Commit`]: block, certificate and state are durable.
+    Committed {
+        /// Height of the block.
+        height: Height,
+        /// The block's time on the chain's clock, in milliseconds.
+        stamp_ms: Moment,
+        /// Validators of the next height.
+        validators: ValidatorSet,
+        /// Whether transactions wait that the block does not hold.
+        work: bool,
+        /// Time until the state itself has work to do, in milliseconds; `None` if it has none.
+        due_in_ms: Option<u64>,
+    },
+    /// A transaction waits.
+    WorkWaits,
+}
+
+/// What the chain found about a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be decided as it was proposed. The chain keeps the outcome, so that a commit is quick.
+    Valid,
+    /// It breaks a rule.
+    Invalid,
+    /// The bytes are not a block with that hash: the sender is at fault, not the proposer.
+    Forged,
+}
+
+/// What consensus wants done. Outputs are performed in order, each finished before the next begins, but for
+/// [`Output::Build`] and [`Output::Check`], which are begun and answered later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Append to the write-ahead log and sync it. If that fails, stop the process.
+    AppendWal(Vec<u8>),
+    /// Replace the guard's record and sync it. If that fails, stop the process.
+    WriteGuard(Vec<u8>),
+    /// Forget the write-ahead log.
+    ResetWal,
+    /// Send to all validators.
+    Broadcast(Message),
+    /// Report the timer as [`Input::Elapsed`] after so many milliseconds.
+    Schedule(Timer, u64),
+    /// The timer need not be reported any more.
+    Cancel(Timer),
+    /// Build a block and answer with [`Input::Built`].
+    Build {
+        /// Height of the block.
+        height: Height,
+        /// Round in which it will be proposed.
+        round: u32,
+        /// Its parent.
+        parent: Hash,
+        /// Proof that the parent is final, with all signatures known; `None` if the parent is genesis.
+        certificate: Option<Certificate>,
+        /// When the round gives up, in milliseconds.
+        within_ms: u64,
+    },
+    /// Check and execute a block and answer with [`Input::Checked`], or not at all if it can't be judged in time.
+    Check {
+        /// Height of the block.
+        height: Height,
+        /// What its proposal says; `None` if it is already decided, so that the rules of proposing do not matter.
+        proposed: Option<Proposed>,
+        /// Its hash, as the proposal says: the bytes may be another's.
+        block: Hash,
+        /// The encoded block.
+        body: Bytes,
+    },
+    /// Make block, certificate and state durable at once and answer with [`Input::Committed`].
+    Commit {
+        /// Proof that the block is final.
+        certificate: Certificate,
+        /// The encoded block, for a chain that has restarted since it checked it.
+        body: Bytes,
+    },
+    /// A proposal names a block that has not come: ask peers for it, if it does not come soon.
+    Want {
+        /// Height of the block.
+        height: Height,
+        /// Its hash.
+        block: Hash,
+    },
+    /// A validator is at this height, above ours: ask peers for [`Message::Decided`].
+    Behind {
+        /// Where the validator is.
+        height: Height,
+    },
+    /// A validator signed two things where it may sign one.
+    Evidence(Evidence),
+    /// Stop the process.
+    Halt(Fault),
+}
+
+/// What a signed proposal says of its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proposed {
+    /// Round of the proposal.
+    pub round: u32,
+    /// The earlier round whose polka justifies proposing the block again.
+    pub pol_round: Option<u32>,
+    /// Who proposes.
+    pub proposer: AccountId,
+}
+
+/// Why consensus can't go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The runtime named validators that can't decide.
+    #[error("the validators of height {height} can't be used: {source}")]
+    Validators {
+        /// The height.
+        height: Height,
+        /// Why not.
+        source: ValidatorsError,
+    },
+    /// A decided block whose content is gone.
+    #[error(
+        "block {block} at height {height} is decided, but its content is lost: restart and sync it from peers"
+    )]
+    BodyLost {
+        /// Its height.
+        height: Height,
+        /// Its hash.
+        block: Hash,
+    },
+    /// Malachite broke off in a way from which it can't go on.
+    #[error("consensus broke off at height {height}: {reason}")]
+    Broken {
+        /// Where.
+        height: Height,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// One validator's consensus. See the crate's documentation.
+pub struct Consensus {
+    state: Option<mc::State<Context>>,
+    host: Host,
+    pacing: Pacing,
+    /// Records of the log, until the first start.
+    recovered: Vec<Record>,
+    /// Validators of the next height, once the current one is durable.
+    next: Option<Validators>,
+    /// Messages for the next height.
+    early: Vec<Message>,
+    halted: bool,
+}
+
+impl Consensus {
+    /// Consensus with what a store held; `without` counts if that was no guard record.
+    pub fn new(
+        config: Config,
+        identity: Identity,
+        recovered: Recovered,
+        without: WithoutRecord,
+    ) -> Result<Self, GuardError> {
+        let stored = recovered.guard.as_deref();
+        let guard = Guard::new(identity.genesis, identity.account, stored, without)?;
+        let pacing = Pacing::new(config.pacing);
+        let host = Host::new(config.timeouts, identity, guard);
+        let recovered = recovered.records;
+        Ok(Self {
+            state: None,
+            host,
+            pacing,
+            recovered,
+            next: None,
+            early: Vec::new(),
+            halted: false,
+        })
+    }
+
+    /// Take an input and append what is to be done to `out`. After [`Output::Halt`] nothing happens any more.
+    pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        if self.halted {
+            return;
+        }
+        match input {
+            Input::Start { height, validators, parent, certificate } => {
+                self.on_start(now, height, validators, parent, certificate);
+            }
+            Input::Elapsed(timer) => self.on_elapsed(now, timer),
+            Input::Built { height, round, block, body } => {
+                self.on_built(height, round, block, body)
+            }
+            Input::Checked { height, block, verdict } => self.on_checked(height, block, verdict),
+            Input::Received(message) => self.on_message(now, message),
+            Input::Committed { height, stamp_ms, validators, work, due_in_ms } => {
+                self.on_committed(now, height, stamp_ms, validators, work, due_in_ms);
+            }
+            Input::WorkWaits => {
+                self.pacing.want();
+                self.start_if_ready(now);
+            }
+        }
+        let halt = self.host.fault.take().map(Output::Halt);
+        self.halted = halt.is_some();
+        out.append(&mut self.host.out);
+        out.extend(halt);
+    }
+
+    /// The height that is being decided or, if it is decided, was; `None` before the first start.
+    pub fn height(&self) -> Option<Height> {
+        self.state.as_ref().map(|state| state.height().0)
+    }
+
+    /// The round of the height; `None` before the first.
+    pub fn round(&self) -> Option<u32> {
+        self.state.as_ref().and_then(|state| state.round().as_u32())
+    }
+
+    fn on_start(
+        &mut self,
+        now: Time,
+        height: Height,
+        validators: ValidatorSet,
+        parent: Hash,
+        certificate: Option<Certificate>,
+    ) {
+        if self.height().is_some_and(|current| current >= height) {
+            tracing::warn!(height, "a start at a height that is already under way is ignored");
+            return;
+        }
+        match Validators::new(validators) {
+            Ok(validators) => {
+                self.host.parent = parent;
+                self.host.parent_certificate = certificate;
+                self.start_height(now, height, validators);
+            }
+            Err(source) => self.host.fault = Some(Fault::Validators { height, source }),
+        }
+    }
+
+    fn on_elapsed(&mut self, now: Time, timer: Timer) {
+        if !self.host.timers.elapse(timer) {
+            return;
+        }
+        let timeout = match timer.kind {
+            TimerKind::Propose(round) => mt::Timeout::propose(Round::new(round)),
+            TimerKind::Prevote(round) => mt::Timeout::prevote(Round::new(round)),
+            TimerKind::Precommit(round) => mt::Timeout::precommit(Round::new(round)),
+            TimerKind::Rebroadcast(round) => mt::Timeout::rebroadcast(Round::new(round)),
+            TimerKind::Interval => {
+                self.pacing.end_interval();
+                return self.start_if_ready(now);
+            }
+            TimerKind::Heartbeat | TimerKind::Due => {
+                self.pacing.want();
+                return self.start_if_ready(now);
+            }
+        };
+        self.feed(mc::Input::TimeoutElapsed(timeout));
+    }
+
+    fn on_built(&mut self, height: Height, round: u32, block: Hash, body: Bytes) {
+        let Some(state) = &self.state else { return };
+        if (state.height().0, state.round()) != (height, Round::new(round)) {
+            tracing::debug!(height, round, "a block came too late to be proposed");
+            return;
+        }
+        if body.len() > BODY_BYTES_MAX {
+            let bytes = body.len();
+            tracing::error!(height, round, bytes, "a block above the limit is not proposed");
+            return;
+        }
+        self.host.hold_built(height, round, block, body);
+        self.feed(propose(height, round, block));
+    }
+
+    fn on_checked(&mut self, height: Height, block: Hash, verdict: Verdict) {
+        if self.height() != Some(height) {
+            return;
+        }
+        if let Some(input) = self.host.on_checked(height, block, verdict) {
+            self.feed(input);
+        }
+    }
+
+    fn on_message(&mut self, now: Time, message: Message) {
+        let Some(current) = self.height() else { return };
+        if message.height() > current {
+            self.on_early(now, current, message);
+        } else if message.height() == current {
+            self.on_current(message);
+        }
+    }
+
+    fn on_current(&mut self, message: Message) {
+        let input = match message {
+            Message::Vote(signed) => mc::Input::Vote((&signed).into()),
+            Message::Proposal(signed) => mc::Input::Proposal((&signed).into()),
+            Message::Polka(polka) => mc::Input::PolkaCertificate((&polka).into()),
+            Message::Round(certificate) => mc::Input::RoundCertificate((&certificate).into()),
+            Message::Body(body) => {
+                self.note_valid_block();
+                return self.host.on_body(body);
+            }
+            Message::Decided(decided) => return self.on_decided(decided),
+        };
+        self.feed(input);
+    }
+
+    /// Messages of later heights: whose signature is good tells where its validator is. The next height's are kept.
+    ///
+    /// Its validators may not be known yet; the current ones stand in for them. A newcomer is heard when it repeats
+    /// itself.
+    fn on_early(&mut self, now: Time, current: Height, message: Message) {
+        let height = message.height();
+        let is_next = height == current.saturating_add(1);
+        if let Message::Body(body) = message {
+            if is_next {
+                self.host.bodies.put_early(body);
+            }
+            return;
+        }
+        if !self.is_signed_by_validator(&message) {
+            return;
+        }
+        if self.next.is_none() && !self.host.decided {
+            self.host.out.push(Output::Behind { height });
+        }
+        if is_next && self.early.len() < EARLY_MESSAGES_MAX && !self.early.contains(&message) {
+            self.early.push(message);
+            self.pacing.want();
+            self.start_if_ready(now);
+        }
+    }
+
+    fn is_signed_by_validator(&mut self, message: &Message) -> bool {
+        let genesis = self.host.genesis();
+        let (account, bytes, signature) = match message {
+            Message::Vote(s) => (s.vote.validator, s.signed_bytes(&genesis), s.signature),
+            Message::Proposal(s) => (s.proposal.proposer, s.signed_bytes(&genesis), s.signature),
+            _ => return false,
+        };
+        let current = self.state.as_ref().map(|state| &state.validator_set().validators);
+        let Some(validators) = self.next.as_ref().or(current) else { return false };
+        let Some(validator) = validators.get(&account) else { return false };
+        let key = validator.vote_key;
+        self.host.verifier.verify(&Check { key, message: &bytes, signature })
+    }
+
+    fn on_decided(&mut self, decided: Decided) {
+        let Some(state) = &self.state else { return };
+        if self.host.decided {
+            return;
+        }
+        let Decided { certificate, body } = decided;
+        let validators = &state.validator_set().validators;
+        let genesis = self.host.genesis();
+        if let Err(error) =
+            check_certificate(&certificate, &certificate.block, validators, &genesis)
+        {
+            let height = certificate.height;
+            tracing::debug!(height, %error, "a peer's certificate proves nothing");
+            return;
+        }
+        let input = self.host.sync_input(&certificate, body);
+        self.feed(input);
+    }
+
+    fn on_committed(
+        &mut self,
+        now: Time,
+        height: Height,
+        stamp_ms: Moment,
+        validators: ValidatorSet,
+        work: bool,
+        due_in_ms: Option<u64>,
+    ) {
+        if self.height() != Some(height) || !self.host.decided || self.next.is_some() {
+            tracing::warn!(height, "a commit that was not asked for is ignored");
+            return;
+        }
+        let validators = match Validators::new(validators) {
+            Ok(validators) => validators,
+            Err(source) => {
+                let height = height.saturating_add(1);
+                self.host.fault = Some(Fault::Validators { height, source });
+                return;
+            }
+        };
+        self.next = Some(validators);
+        self.host.guard.on_certified(height, stamp_ms);
+        let others_are_ahead = !self.early.is_empty() || self.host.decided_by_sync;
+        let waits = self.pacing.finish(now, work || others_are_ahead);
+        if self.host.decided_by_sync {
+            self.pacing.end_interval();
+        }
+        self.host.schedule(TimerKind::Interval, waits.interval_ms);
+        self.host.schedule(TimerKind::Heartbeat, waits.heartbeat_ms);
+        if let Some(due_in_ms) = due_in_ms {
+            self.host.schedule(TimerKind::Due, due_in_ms);
+        }
+        self.start_if_ready(now);
+    }
+
+    fn start_if_ready(&mut self, now: Time) {
+        if !self.pacing.is_ready() {
+            return;
+        }
+        let Some(height) = self.height() else { return };
+        if let Some(validators) = self.next.take() {
+            self.start_height(now, height.saturating_add(1), validators);
+        }
+    }
+
+    fn start_height(&mut self, now: Time, height: Height, validators: Validators) {
+        self.pacing.start(now);
+        self.next = None;
+        if let Some(state) = &mut self.state {
+            self.host.harvest(state);
+        }
+        let records: Vec<_> = std::mem::take(&mut self.recovered)
+            .into_iter()
+            .filter(|record| record.height == height)
+            .collect();
+        self.host.start_height(height, records.is_empty());
+        let members = Members::new(validators);
+        let enabled = self.host.guard.may_sign(height);
+        let state = self.state.get_or_insert_with(|| {
+            let params = mc::Params {
+                address: Address(self.host.account()),
+                threshold_params: mc::ThresholdParams::default(),
+                value_payload: mt::ValuePayload::ProposalAndParts,
+                enabled,
+            };
+            let height = MHeight(height);
+            mc::State::new(Context, height, members.clone(), params, QUEUE_HEIGHTS, QUEUE_INPUTS)
+        });
+        state.params.enabled = enabled;
+        let start = mc::Input::StartHeight(
+            MHeight(height),
+            members,
+            false,
+            None,
+            mt::VoteExtensionPolicy::Disabled,
+        );
+        if records.is_empty() {
+            self.feed(start);
+        } else {
+            self.replay(height, start, records);
+        }
+        for message in std::mem::take(&mut self.early) {
+            if message.height() == height {
+                self.on_current(message);
+            }
+        }
+    }
+
+    /// Bring consensus back to where the log says it was. What is published meanwhile was published before, or is
+    /// signed and logged now.
+    fn replay(&mut self, height: Height, start: mc::Input<Context>, records: Vec<Record>) {
+        tracing::info!(height, count = records.len(), "replaying the write-ahead log");
+        let replay = Replay::new(&records, self.host.account());
+        for (block, round, bytes, progress) in replay.bodies() {
+            self.host.bodies.hold(block, round, bytes, progress, None);
+        }
+        for signed in replay.own_messages() {
+            self.host.guard.observe(Signed::clone(signed));
+        }
+        let inputs: Vec<_> = records.iter().filter_map(Replay::input).collect();
+        self.host.replay = Some(replay);
+        self.feed(start);
+        let Some(state) = &mut self.state else { return };
+        state.index_wal_entries(inputs.iter());
+        for input in inputs {
+            self.feed(input);
+        }
+        let Some(state) = &mut self.state else { return };
+        state.reset_entries_index();
+        let Some(replay) = self.host.replay.take() else { return };
+        let round = state.round();
+        let open = Round::from(replay.build_round) == round && !state.driver.step_is_commit();
+        let mine = state.address();
+        if !open
+            || state.full_proposal_at_round_and_proposer(&state.height(), round, mine).is_some()
+        {
+            return;
+        }
+        let round = crate::context::round_number(round);
+        match replay.own_block(round) {
+            Some(block) => self.feed(propose(height, round, block)),
+            None => self.host.ask_for_block(height, round),
+        }
+    }
+
+    /// Give Malachite an input, and perform its effects.
+    fn feed(&mut self, input: mc::Input<Context>) {
+        self.note_valid_block();
+        let Some(state) = &mut self.state else { return };
+        if self.host.fault.is_some() {
+            return;
+        }
+        let height = state.height().0;
+        let host = &mut self.host;
+        let result: Result<(), mc::Error<Context>> = mc::process!(
+            input: input,
+            state: state,
+            metrics: &(),
+            with: effect => host.handle(effect)
+        );
+        match result {
+            Ok(()) => {}
+            // Nothing in these comes from a flaw of ours; the input is lost, and the protocol bears lost messages.
+            Err(
+                error @ (mc::Error::DriverProcess(_)
+                | mc::Error::MissingPolkaCertificate(..)
+                | mc::Error::InvalidCommitCertificate(..)
+                | mc::Error::VoteExtensionRequired(..)),
+            ) => tracing::error!(height, %error, "an input could not be processed"),
+            Err(error) => {
+                self.host.fault = Some(Fault::Broken { height, reason: error.to_string() });
+            }
+        }
+    }
+
+    /// Tell the host which block must be kept because it may have to be proposed again.
+    fn note_valid_block(&mut self) {
+        let state = self.state.as_ref();
+        let valid = state.and_then(|state| state.driver.valid_value());
+        self.host.keep = valid.map(|valid| valid.value.0);
+    }
+}
+
+fn propose(height: Height, round: u32, block: Hash) -> mc::Input<Context> {
+    mc::Input::Propose(mc::LocallyProposedValue {
+        height: MHeight(height),
+        round: Round::new(round),
+        value: BlockId(block),
+    })
+}

@@ -1,0 +1,262 @@
+//! The last-signed guard: whatever else is lost, a validator never signs two things where it may sign one.
+//!
+//! It holds the exact messages signed in the last round, on disk before any of them is published. A request for the
+//! same slot with the same content gets the same bytes again; other content, or an earlier slot, is refused. It does
+//! not read the write-ahead log and works without it.
+
+use crate::{
+    message::{Proposal, Signature, SignedProposal, SignedVote, Vote, VoteKind},
+    types::Step,
+};
+use codec::{Decode, DecodeAll, Encode};
+use primitives::{AccountId, Hash, Height, Moment};
+
+/// Largest encoded record: three messages of one round and some framing.
+pub const GUARD_RECORD_BYTES_MAX: usize = 1_024;
+/// Most messages that a validator signs in one round: a proposal and two votes.
+const SIGNED_MAX: usize = 3;
+/// How far above the first block that proves life a validator without a record starts to sign: anything that it may
+/// have signed before it lost the record is then below.
+const SAFE_DISTANCE: Height = 2;
+
+/// A place where a validator signs at most one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// Height.
+    pub height: Height,
+    /// Round.
+    pub round: u32,
+    /// What is signed.
+    pub step: Step,
+}
+
+/// A message that was signed, as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Signed {
+    /// A vote.
+    Vote(SignedVote),
+    /// A proposal.
+    Proposal(SignedProposal),
+}
+
+impl Signed {
+    fn slot(&self) -> Slot {
+        match self {
+            Self::Vote(signed) => vote_slot(&signed.vote),
+            Self::Proposal(signed) => proposal_slot(&signed.proposal),
+        }
+    }
+}
+
+/// What the guard keeps on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct GuardRecord {
+    genesis: Hash,
+    validator: AccountId,
+    signed: Vec<Signed>,
+}
+
+/// A guard record that can't protect this validator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GuardError {
+    /// The bytes are no record.
+    #[error("the last-signed record can't be decoded: {0}")]
+    Malformed(#[from] codec::Error),
+    /// Of another chain or validator.
+    #[error(
+        "the last-signed record is of validator {validator} on chain {genesis}: this data folder belongs to another \
+         validator or chain"
+    )]
+    Foreign {
+        /// Whose record it is.
+        validator: AccountId,
+        /// Its chain.
+        genesis: Hash,
+    },
+    /// More than one round's messages, or of several rounds.
+    #[error("the last-signed record holds messages that no validator signs together")]
+    Inconsistent,
+}
+
+/// What is known about earlier runs when there is no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithoutRecord {
+    /// This node has just created the chain's genesis: nothing was ever signed.
+    NewChain,
+    /// The chain exists, and so may signatures of a former life of this validator. It waits for a certified block
+    /// with a time after this moment, then signs from two heights above on.
+    ExistingChain {
+        /// Start of this process on the chain's clock, in milliseconds.
+        started_ms: Moment,
+    },
+    /// The operator swears that the key has signed nothing on this chain, or accepts to be slashed.
+    Override,
+}
+
+/// A signature that the guard does not give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Something else was signed there.
+    #[error("something else is signed at this height, round and step")]
+    Conflict,
+    /// A later slot was signed.
+    #[error("something is signed at a later height, round or step")]
+    Passed,
+    /// No record, and the chain has not moved far enough yet.
+    #[error("what was signed before is unknown, and the chain is not yet two blocks past it")]
+    Waiting,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Armed {
+    /// Signs at this height and above.
+    From(Height),
+    /// Signs nothing until a block stamped after this moment.
+    AfterBlockOf(Moment),
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    record: GuardRecord,
+    armed: Armed,
+    dirty: bool,
+}
+
+impl Guard {
+    pub(crate) fn new(
+        genesis: Hash,
+        validator: AccountId,
+        stored: Option<&[u8]>,
+        without: WithoutRecord,
+    ) -> Result<Self, GuardError> {
+        let Some(stored) = stored else {
+            if without == WithoutRecord::Override {
+                tracing::warn!(%validator, "signing without a last-signed record, as told");
+            }
+            let (armed, dirty) = match without {
+                WithoutRecord::NewChain | WithoutRecord::Override => (Armed::From(0), true),
+                WithoutRecord::ExistingChain { started_ms } => {
+                    (Armed::AfterBlockOf(started_ms), false)
+                }
+            };
+            let record = GuardRecord { genesis, validator, signed: Vec::new() };
+            return Ok(Self { record, armed, dirty });
+        };
+        let record = GuardRecord::decode_all(&mut &stored[..])?;
+        if (record.genesis, record.validator) != (genesis, validator) {
+            let GuardRecord { genesis, validator, .. } = record;
+            return Err(GuardError::Foreign { validator, genesis });
+        }
+        let slots: Vec<_> = record.signed.iter().map(Signed::slot).collect();
+        let one_round = |pair: &[Slot]| {
+            (pair[0].height, pair[0].round) == (pair[1].height, pair[1].round) && pair[0] < pair[1]
+        };
+        if slots.len() > SIGNED_MAX || !slots.windows(2).all(one_round) {
+            return Err(GuardError::Inconsistent);
+        }
+        Ok(Self { record, armed: Armed::From(0), dirty: false })
+    }
+
+    /// The last thing signed.
+    pub(crate) fn last(&self) -> Option<Slot> {
+        self.record.signed.last().map(Signed::slot)
+    }
+
+    /// Whether anything may be signed at this height.
+    pub(crate) fn may_sign(&self, height: Height) -> bool {
+        matches!(self.armed, Armed::From(from) if height >= from)
+    }
+
+    /// A block is certified and was stamped at this time.
+    pub(crate) fn on_certified(&mut self, height: Height, stamp_ms: Moment) {
+        if let Armed::AfterBlockOf(started_ms) = self.armed
+            && stamp_ms > started_ms
+        {
+            let from = height.saturating_add(SAFE_DISTANCE);
+            tracing::info!(height, from, "signing starts without a last-signed record");
+            self.armed = Armed::From(from);
+        }
+    }
+
+    /// Sign a vote, or give the one that was signed in its slot if it is the same.
+    pub(crate) fn sign_vote(
+        &mut self,
+        vote: Vote,
+        sign: impl FnOnce(&SignedVote) -> Signature,
+    ) -> Result<SignedVote, Refusal> {
+        match self.find(vote_slot(&vote))? {
+            Some(Signed::Vote(signed)) if signed.vote == vote => Ok(signed.clone()),
+            Some(_) => Err(Refusal::Conflict),
+            None => {
+                let mut signed = SignedVote { vote, signature: [0; 64] };
+                signed.signature = sign(&signed);
+                self.note(Signed::Vote(signed.clone()));
+                Ok(signed)
+            }
+        }
+    }
+
+    /// Sign a proposal, or give the one that was signed in its slot if it is the same.
+    pub(crate) fn sign_proposal(
+        &mut self,
+        proposal: Proposal,
+        sign: impl FnOnce(&SignedProposal) -> Signature,
+    ) -> Result<SignedProposal, Refusal> {
+        match self.find(proposal_slot(&proposal))? {
+            Some(Signed::Proposal(signed)) if signed.proposal == proposal => Ok(signed.clone()),
+            Some(_) => Err(Refusal::Conflict),
+            None => {
+                let mut signed = SignedProposal { proposal, signature: [0; 64] };
+                signed.signature = sign(&signed);
+                self.note(Signed::Proposal(signed.clone()));
+                Ok(signed)
+            }
+        }
+    }
+
+    /// Learn from the write-ahead log what was signed, if it is newer than the record: a crash can come between the
+    /// two syncs, and the log is synced first.
+    pub(crate) fn observe(&mut self, signed: Signed) {
+        if self.last().is_none_or(|last| signed.slot() > last) {
+            self.note(signed);
+        }
+    }
+
+    /// The record to put on disk before anything else is published, if it changed.
+    pub(crate) fn take_changed(&mut self) -> Option<Vec<u8>> {
+        std::mem::take(&mut self.dirty).then(|| self.record.encode())
+    }
+
+    fn find(&self, slot: Slot) -> Result<Option<&Signed>, Refusal> {
+        if let Some(signed) = self.record.signed.iter().find(|signed| signed.slot() == slot) {
+            return Ok(Some(signed));
+        }
+        if self.last().is_some_and(|last| slot < last) {
+            return Err(Refusal::Passed);
+        }
+        if self.may_sign(slot.height) { Ok(None) } else { Err(Refusal::Waiting) }
+    }
+
+    fn note(&mut self, signed: Signed) {
+        let Slot { height, round, .. } = signed.slot();
+        self.record.signed.retain(|old| {
+            let old = old.slot();
+            (old.height, old.round) == (height, round)
+        });
+        self.record.signed.push(signed);
+        self.dirty = true;
+    }
+}
+
+fn vote_slot(vote: &Vote) -> Slot {
+    let step = match vote.kind {
+        VoteKind::Prevote => Step::Prevote,
+        VoteKind::Precommit => Step::Precommit,
+    };
+    Slot { height: vote.height, round: vote.round, step }
+}
+
+fn proposal_slot(proposal: &Proposal) -> Slot {
+    Slot { height: proposal.height, round: proposal.round, step: Step::Proposal }
+}

@@ -1,0 +1,41 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+#![cfg_attr(not(test), deny(clippy::float_arithmetic, clippy::as_conversions, clippy::unwrap_used))]
+
+mod bodies;
+mod certificate;
+mod config;
+mod context;
+mod core;
+mod effects;
+mod evidence;
+mod guard;
+mod message;
+mod pacing;
+mod replay;
+pub mod store;
+mod timers;
+mod types;
+pub mod wal;
+
+pub use crate::core::{Consensus, Fault, Identity, Input, Output, Proposed, Verdict};
+pub use certificate::{CertificateError, check_certificate};
+pub use config::{
+    Config, ConfigError, INTERVAL_MS_MIN, PacingConfig, SETTING_MS_MAX, TIMEOUT_MS_MIN,
+    TimeoutConfig,
+};
+pub use evidence::{Evidence, EvidenceError, Offence};
+pub use guard::{GUARD_RECORD_BYTES_MAX, GuardError, Refusal, Signed, Slot, WithoutRecord};
+pub use message::{
+    BODY_BYTES_MAX, Body, Bytes, Decided, MESSAGE_BYTES_MAX, Message, MessageError,
+    PolkaCertificate, Proposal, RoundCertificate, RoundReason, RoundVote, Signature,
+    SignedProposal, SignedVote, Vote, VoteKind,
+};
+pub use timers::{Timer, TimerKind};
+pub use types::{
+    POWER_TOTAL_MAX, ROUND_MAX, Step, Time, VALIDATORS_MAX, Validators, ValidatorsError,
+    proposal_bytes, vote_bytes,
+};
+
+#[cfg(test)]
+mod tests;

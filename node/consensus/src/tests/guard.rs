@@ -1,0 +1,135 @@
+use super::network::{GENESIS, account};
+use crate::{
+    Proposal, Refusal, Signature, SignedVote, Vote, VoteKind, WithoutRecord,
+    guard::{Guard, GuardError, Signed},
+};
+use primitives::{Hash, Height};
+
+const A: Option<Hash> = Some(Hash([1; 32]));
+const B: Option<Hash> = Some(Hash([2; 32]));
+
+fn vote(kind: VoteKind, height: Height, round: u32, block: Option<Hash>) -> Vote {
+    Vote { kind, height, round, block, validator: account(0) }
+}
+
+fn prevote(height: Height, round: u32, block: Option<Hash>) -> Vote {
+    vote(VoteKind::Prevote, height, round, block)
+}
+
+fn new_guard(stored: Option<&[u8]>) -> Guard {
+    Guard::new(GENESIS, account(0), stored, WithoutRecord::NewChain).expect("sound")
+}
+
+fn sign(guard: &mut Guard, vote: Vote) -> Result<SignedVote, Refusal> {
+    guard.sign_vote(vote, |_| signature(1))
+}
+
+fn signature(byte: u8) -> Signature {
+    [byte; 64]
+}
+
+#[test]
+fn the_same_slot_gives_the_same_bytes_and_nothing_else() {
+    let mut guard = new_guard(None);
+    let first = sign(&mut guard, prevote(5, 1, A)).expect("free");
+    let again = guard.sign_vote(prevote(5, 1, A), |_| panic!("must not sign anew"));
+    assert_eq!(again, Ok(first));
+    assert_eq!(sign(&mut guard, prevote(5, 1, B)), Err(Refusal::Conflict));
+    assert_eq!(sign(&mut guard, prevote(5, 1, None)), Err(Refusal::Conflict));
+}
+
+#[test]
+fn earlier_slots_are_refused_and_later_ones_signed() {
+    let mut guard = new_guard(None);
+    sign(&mut guard, vote(VoteKind::Precommit, 5, 1, A)).expect("free");
+    for passed in [prevote(5, 1, A), prevote(5, 0, A), prevote(4, 9, A)] {
+        assert_eq!(sign(&mut guard, passed), Err(Refusal::Passed));
+    }
+    let proposal = Proposal {
+        height: 5,
+        round: 1,
+        block: Hash([1; 32]),
+        pol_round: None,
+        proposer: account(0),
+    };
+    assert_eq!(guard.sign_proposal(proposal, |_| signature(2)), Err(Refusal::Passed));
+    sign(&mut guard, prevote(5, 2, B)).expect("a later round");
+    sign(&mut guard, prevote(6, 0, B)).expect("a later height");
+}
+
+#[test]
+fn a_proposal_and_both_votes_of_a_round_are_kept() {
+    let mut guard = new_guard(None);
+    let proposal = Proposal {
+        height: 5,
+        round: 0,
+        block: Hash([1; 32]),
+        pol_round: None,
+        proposer: account(0),
+    };
+    guard.sign_proposal(proposal.clone(), |_| signature(1)).expect("free");
+    sign(&mut guard, prevote(5, 0, A)).expect("free");
+    sign(&mut guard, vote(VoteKind::Precommit, 5, 0, A)).expect("free");
+    let record = guard.take_changed().expect("it has changed");
+    assert_eq!(guard.take_changed(), None, "it has not changed since");
+
+    let mut guard = new_guard(Some(&record));
+    let again = guard.sign_proposal(proposal, |_| panic!("must not sign anew"));
+    assert_eq!(again.expect("signed before").signature, signature(1));
+    assert_eq!(sign(&mut guard, prevote(5, 0, None)), Err(Refusal::Conflict));
+    assert_eq!(sign(&mut guard, prevote(4, 0, None)), Err(Refusal::Passed));
+}
+
+#[test]
+fn it_learns_from_the_log_only_what_is_newer() {
+    let mut guard = new_guard(None);
+    sign(&mut guard, prevote(5, 1, A)).expect("free");
+    let older = SignedVote { vote: prevote(5, 0, B), signature: signature(3) };
+    guard.observe(Signed::Vote(older));
+    assert_eq!(sign(&mut guard, prevote(5, 0, B)), Err(Refusal::Passed));
+    let newer = SignedVote { vote: prevote(5, 2, B), signature: signature(4) };
+    guard.observe(Signed::Vote(newer.clone()));
+    assert_eq!(sign(&mut guard, prevote(5, 2, B)), Ok(newer));
+    assert_eq!(sign(&mut guard, prevote(5, 2, A)), Err(Refusal::Conflict));
+}
+
+#[test]
+fn without_a_record_it_waits_for_the_chain_to_move_on() {
+    let without = WithoutRecord::ExistingChain { started_ms: 1_000 };
+    let mut guard = Guard::new(GENESIS, account(0), None, without).expect("no record");
+    assert_eq!(guard.take_changed(), None, "there is nothing to keep");
+    guard.on_certified(10, 1_000);
+    assert!(!guard.may_sign(100), "that block may be older than this start");
+    guard.on_certified(11, 1_001);
+    assert!(!guard.may_sign(12));
+    assert_eq!(sign(&mut guard, prevote(12, 0, A)), Err(Refusal::Waiting));
+    assert!(guard.may_sign(13));
+    guard.on_certified(12, 2_000);
+    assert!(guard.may_sign(13), "the first block counts");
+    sign(&mut guard, prevote(13, 0, A)).expect("two heights above");
+    assert!(guard.take_changed().is_some());
+}
+
+#[test]
+fn a_new_chain_and_an_override_leave_a_record_at_once() {
+    for without in [WithoutRecord::NewChain, WithoutRecord::Override] {
+        let mut guard = Guard::new(GENESIS, account(0), None, without).expect("no record");
+        assert!(guard.may_sign(1));
+        assert!(guard.take_changed().is_some());
+    }
+}
+
+#[test]
+fn foreign_and_broken_records_are_refused() {
+    let mut guard = new_guard(None);
+    sign(&mut guard, prevote(5, 1, A)).expect("free");
+    let record = guard.take_changed().expect("it has changed");
+    let open = |genesis, who, record: &[u8]| {
+        Guard::new(genesis, who, Some(record), WithoutRecord::Override).expect_err("must fail")
+    };
+    let foreign = open(Hash([8; 32]), account(0), &record);
+    assert!(matches!(foreign, GuardError::Foreign { .. }));
+    assert!(matches!(open(GENESIS, account(1), &record), GuardError::Foreign { .. }));
+    assert!(matches!(open(GENESIS, account(0), &record[1..]), GuardError::Malformed(_)));
+    assert!(matches!(open(GENESIS, account(0), &[]), GuardError::Malformed(_)));
+}

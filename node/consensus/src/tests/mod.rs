@@ -1,0 +1,9 @@
+mod certificates;
+mod crashes;
+mod guard;
+mod messages;
+mod network;
+mod proposers;
+mod runs;
+mod store;
+mod wal;
