@@ -18,4 +18,4 @@ pub use config::{CACHE_MB_MAX, Config};
 pub use database::{Database, TransactionLocation};
 pub use error::Error;
 pub use snapshot::{EVENTS_KEY, Keys, Snapshot, StateView};
-pub use store::{CommitInput, OVERLAY_BLOCKS_MAX, STAGED_BLOCKS_MAX, Store};
+pub use store::{CommitInput, OVERLAY_BLOCKS_MAX, STAGED_BLOCKS_MAX, Store, Unstaged};

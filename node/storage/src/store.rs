@@ -58,6 +58,16 @@ struct Staged {
     root: Hash,
 }
 
+/// A staged block that was taken back: its changes and their way into the tree.
+#[derive(Debug)]
+pub struct Unstaged {
+    overlay: Arc<Overlay>,
+    redo: Undo,
+    root: Hash,
+    /// Root of the state that it was executed on.
+    on: Hash,
+}
+
 /// A decided block, with what is known about it already so that it is not computed twice.
 pub struct CommitInput<'a> {
     /// The block; its state root is that of the oldest staged one.
@@ -149,7 +159,7 @@ impl Store {
     pub fn view(&self) -> StateView {
         match self.staged.back() {
             None => self.head().view().clone(),
-            Some(last) => self.view_with(Arc::new(last.overlay.events.clone())),
+            Some(last) => self.view_with(last.overlay.events.clone()),
         }
     }
 
@@ -176,11 +186,27 @@ impl Store {
         Ok(root)
     }
 
-    /// Takes back the last staged block; `false` if there is none.
-    pub fn unstage(&mut self) -> bool {
-        let Some(last) = self.staged.pop_back() else { return false };
-        self.tree.undo(&last.undo);
-        true
+    /// Takes back the last staged block, if there is one; [`Self::restage`] puts it on top again.
+    pub fn unstage(&mut self) -> Option<Unstaged> {
+        let Staged { overlay, undo, root } = self.staged.pop_back()?;
+        let redo = self.tree.undo(&undo);
+        Some(Unstaged { overlay, redo, root, on: self.tree.root() })
+    }
+
+    /// Stages a block again that was taken back, without hashing its changes again.
+    ///
+    /// # Panics
+    ///
+    /// If the state below is not the one that the block was executed on.
+    pub fn restage(&mut self, block: Unstaged) -> Result<Hash, Error> {
+        if self.staged.len() >= STAGED_BLOCKS_MAX {
+            return Err(Error::TooManyStaged(self.staged.len()));
+        }
+        let Unstaged { overlay, redo, root, on } = block;
+        assert_eq!(self.tree.root(), on, "a block goes back to where it was taken from");
+        let undo = self.tree.undo(&redo);
+        self.staged.push_back(Staged { overlay, undo, root });
+        Ok(root)
     }
 
     /// Commits the oldest staged block: when this returns, the block, its certificate, its changes
@@ -200,7 +226,7 @@ impl Store {
         batch.put_cf(self.database.column(CHANGES), key, overlay.entries().encode());
         self.database.write_synced(batch)?;
 
-        let events = Arc::new(overlay.events.clone());
+        let events = overlay.events.clone();
         self.push_committed(height, overlay, undo);
         self.set_head(height, hash, root, events);
         if self.overlays.len() >= FLUSH_BLOCKS && !self.flusher.is_running() {
