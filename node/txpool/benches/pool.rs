@@ -3,7 +3,7 @@
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use primitives::{AccountId, Height, crypto::hash::blake2_256};
 use std::hint::black_box;
-use txpool::{Config, Included, Limits, Pool, Transaction};
+use artel_txpool::{Config, Included, Limits, Pool, Transaction};
 
 const POOL: u32 = 100_000;
 const BLOCK: usize = 20_000;
