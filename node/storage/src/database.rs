@@ -49,6 +49,8 @@ pub struct TransactionLocation {
 impl Database {
     /// Opens the database in this folder, or makes one.
     pub fn open(path: &Path, config: &Config) -> Result<Self, Error> {
+        std::fs::create_dir_all(path)
+            .map_err(|source| Error::Folder { path: path.to_path_buf(), source })?;
         let options = columns::database_options();
         let db = Db::open_cf_descriptors(&options, path, columns::descriptors(config))
             .map_err(|source| open_error(path, source))?;

@@ -12,6 +12,14 @@ pub enum Error {
         /// The database's folder.
         path: PathBuf,
     },
+    /// The folder cannot be made.
+    #[error("the folder {} cannot be made: {source}; choose another --base-path", path.display())]
+    Folder {
+        /// The database's folder.
+        path: PathBuf,
+        /// The system's message.
+        source: std::io::Error,
+    },
     /// RocksDB could not open the folder.
     #[error("the database at {} cannot be opened: {source}", path.display())]
     Open {

@@ -2,7 +2,10 @@
 
 use hashbrown::HashTable;
 use primitives::{RawKey, RawValue, Writes};
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
 
 /// The changes of one block: found by hash for reads, in key order for scans.
 #[derive(Debug)]
@@ -12,7 +15,7 @@ pub(crate) struct Overlay {
     /// Places in `entries`, by the key's hash under the store's hasher.
     index: HashTable<u32>,
     /// The block's `System.Events`; empty if it has none.
-    pub(crate) events: Vec<u8>,
+    pub(crate) events: Arc<Vec<u8>>,
 }
 
 impl Overlay {
@@ -23,7 +26,7 @@ impl Overlay {
             let hash_of = |at: &u32| hasher.hash_one(entries[*at as usize].0.as_slice());
             index.insert_unique(hasher.hash_one(key.as_slice()), at, hash_of);
         }
-        Self { entries, index, events }
+        Self { entries, index, events: Arc::new(events) }
     }
 
     /// What the block made of a key whose hash is `hash`; `None` if it did not touch it.

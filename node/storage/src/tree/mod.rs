@@ -11,7 +11,8 @@
 //! buckets       b b b b b b b b            ... and the leaves below each of them: 2 to 4 on average
 //! ```
 //!
-//! The top grows by a level when the buckets' mean would pass [`BUCKET_LEAVES_MEAN_MAX`]. An update
+//! The top grows by a level when the buckets' mean would pass [`BUCKET_LEAVES_MEAN_MAX`]; it becomes
+//! smaller only when the tree is built anew. An update
 //! hashes the new leaves, edits the buckets that they fall into and then goes up level by level
 //! over the touched parents only; at each level the hashes are independent, so SIMD makes several
 //! at once. Subtrees below a level near the root have no node in common, so rayon works on them in

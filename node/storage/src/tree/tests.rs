@@ -4,9 +4,12 @@
 use super::{bucket::LIST_LEAVES_MAX, *};
 use codec::Encode;
 
+use bitvec::{order::Msb0, view::BitView};
 use nomt_core::{
     hasher::{NodeHasher, node_kind_by_msb},
+    proof::{PathProof, PathProofTerminal},
     trie::{InternalData, LeafData, NodeKind},
+    trie_pos::TriePosition,
     update::build_trie,
 };
 use primitives::{
@@ -172,6 +175,51 @@ fn an_update_below_a_shared_prefix_touches_few_nodes() {
     assert!(longest(&tree) <= Some(LIST_LEAVES_MAX));
     tree.update(ground(0..39_990).map(|(path, _)| (path, None)).collect());
     assert!(matches!(tree.buckets[0], Bucket::List(_)), "ten leaves are in a list");
+}
+
+/// Raw keys cannot be ground here, so the oracle's verifier judges by path.
+fn check_proof_by_oracle(tree: &Tree, path: &Path, value_hash: Option<ValueHash>) {
+    let Proof { end, siblings } = tree.prove(path);
+    let depth = u16::try_from(siblings.len()).expect("a path has 256 bits");
+    let terminal = match (end, value_hash) {
+        (ProofEnd::Member, Some(value_hash)) => {
+            PathProofTerminal::Leaf(LeafData { key_path: *path, value_hash })
+        }
+        (ProofEnd::Other { path, value_hash }, None) => {
+            PathProofTerminal::Leaf(LeafData { key_path: path.0, value_hash: value_hash.0 })
+        }
+        (ProofEnd::Empty, None) if depth == 0 => PathProofTerminal::Terminator(TriePosition::new()),
+        (ProofEnd::Empty, None) => {
+            PathProofTerminal::Terminator(TriePosition::from_path_and_depth(*path, depth))
+        }
+        (end, value_hash) => panic!("{end:?} proves another thing than {value_hash:?}"),
+    };
+    let siblings = siblings.into_iter().map(|sibling| sibling.0).collect();
+    let proof = PathProof { terminal, siblings };
+    let verified = proof.verify::<Blake2>(path.view_bits::<Msb0>(), tree.root().0);
+    let verified = verified.expect("the proof leads to the root");
+    let holds = match value_hash {
+        Some(value_hash) => verified.confirm_value(&LeafData { key_path: *path, value_hash }),
+        None => verified.confirm_nonexistence(path),
+    };
+    assert!(holds.expect("the proof speaks about the path"));
+}
+
+#[test]
+fn the_oracle_verifies_proofs_below_ground_prefixes() {
+    let mut tree = Tree::default();
+    for bits in [0, 9, 30, 100, 220] {
+        let leaf = |n| (ground_path(bits, n), Some(digest(n)));
+        tree.update((0..1_000).map(|n| leaf(n * 1_000 + bits as u64)).collect());
+    }
+    for bits in [0, 9, 30, 100, 220] {
+        for n in (0..1_000).step_by(7) {
+            let number = n * 1_000 + bits as u64;
+            check_proof_by_oracle(&tree, &ground_path(bits, number), Some(digest(number)));
+            check_proof_by_oracle(&tree, &ground_path(bits, number + 500), None);
+            check_proof_by_oracle(&tree, &ground_path(bits / 2, number + 500), None);
+        }
+    }
 }
 
 fn tree_of(keys: &[u64]) -> Tree {
