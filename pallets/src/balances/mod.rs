@@ -25,6 +25,8 @@ pub const NAME: &str = "Balances";
 pub const INDEX: u8 = 5;
 /// Least free money of an account: a thousandth of a token of 12 decimals.
 pub const EXISTENTIAL_DEPOSIT: Balance = Balance::new(1_000_000_000);
+/// Most money of one account in genesis: all accounts together stay far below what fits.
+const GENESIS_BALANCE_MAX: Balance = Balance::new(1 << 96);
 /// Most accounts that genesis may fund.
 const GENESIS_ACCOUNTS_MAX: usize = 10_000_000;
 
@@ -189,12 +191,15 @@ pub fn withdraw(cx: &mut Ctx, account: &mut LoadedAccount, amount: Balance) -> D
     Ok(())
 }
 
-/// Gives an account money that was taken by [`withdraw`].
+/// Gives an account money that was taken by [`withdraw`]; nothing happens if it is nothing.
 ///
 /// # Errors
 ///
 /// `BelowMinimum` if the account would stay below the existential deposit.
 pub fn deposit(cx: &mut Ctx, who: &AccountId, amount: Balance) -> DispatchResult {
+    if amount.is_zero() {
+        return Ok(());
+    }
     give(cx, who, amount)?;
     cx.emit(Event::Deposit { who: *who, amount });
     Ok(())
@@ -210,9 +215,6 @@ pub fn fold_issuance(cx: &mut Ctx, deltas: &Deltas) {
 }
 
 fn give(cx: &mut Ctx, who: &AccountId, amount: Balance) -> DispatchResult {
-    if amount.is_zero() {
-        return Ok(());
-    }
     let mut account = system::load(cx, who);
     let born = credit(&mut account, amount)?;
     account.store(cx);
@@ -305,17 +307,19 @@ impl framework::Pallet for Pallet {
             return Err(format!("at most {GENESIS_ACCOUNTS_MAX} accounts can be funded"));
         }
         for (who, amount) in genesis.balances {
-            if system::account(cx, &who).exists() {
+            let mut account = system::load(cx, &who);
+            if account.info.exists() {
                 return Err(format!("{who} is funded twice"));
             }
-            if amount < EXISTENTIAL_DEPOSIT || amount.get() > u128::from(u64::MAX) << 32 {
+            if amount < EXISTENTIAL_DEPOSIT || amount > GENESIS_BALANCE_MAX {
                 return Err(format!(
-                    "{who} has {amount}: an account needs at least {EXISTENTIAL_DEPOSIT}, the \
-                     existential deposit, and at most {}",
-                    u128::from(u64::MAX) << 32
+                    "{who} has {amount}: give it at least {EXISTENTIAL_DEPOSIT}, the existential \
+                     deposit, and at most {GENESIS_BALANCE_MAX}"
                 ));
             }
-            mint(cx, &who, amount).map_err(|e| format!("{who} cannot have {amount}: {e:?}"))?;
+            credit(&mut account, amount).map_err(|e| format!("{who}: {e:?}"))?;
+            account.store(cx);
+            cx.note_minted(amount);
         }
         Ok(())
     }

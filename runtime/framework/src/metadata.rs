@@ -113,7 +113,7 @@ pub fn pallet<P: Pallet>(name: &'static str) -> PalletMeta {
 /// Version of the transaction format that metadata names.
 const EXTRINSIC_VERSION: u8 = 4;
 
-/// Our paths and those that clients look for; the longest that matches counts.
+/// Our paths and those that clients look for.
 const CLIENT_PATHS: &[(&[&str], &[&str])] = &[
     (&["artel_primitives", "hash", "Hash"], &["primitive_types", "H256"]),
     (&["artel_primitives", "transaction", "MultiSignature"], &["sp_runtime", "MultiSignature"]),
@@ -136,6 +136,30 @@ const CLIENT_PATHS: &[(&[&str], &[&str])] = &[
         &["frame_support", "dispatch", "DispatchClass"],
     ),
     (&["artel_framework", "weight", "Pays"], &["frame_support", "dispatch", "Pays"]),
+    (
+        &["artel_pallets", "system", "limits", "PerDispatchClass"],
+        &["frame_support", "dispatch", "PerDispatchClass"],
+    ),
+    (&["artel_pallets", "system", "limits", "RuntimeDbWeight"], &["sp_weights", "RuntimeDbWeight"]),
+    (
+        &["artel_pallets", "system", "types", "AccountData"],
+        &["pallet_balances", "types", "AccountData"],
+    ),
+    (
+        &["artel_pallets", "system", "types", "ExtraFlags"],
+        &["pallet_balances", "types", "ExtraFlags"],
+    ),
+    (&["artel_pallets", "system", "types", "AccountInfo"], &["frame_system", "AccountInfo"]),
+    (&["artel_pallets", "system", "types", "Phase"], &["frame_system", "Phase"]),
+    (
+        &["artel_pallets", "system", "types", "LastRuntimeUpgradeInfo"],
+        &["frame_system", "LastRuntimeUpgradeInfo"],
+    ),
+    (
+        &["artel_pallets", "transaction_payment", "fee", "Multiplier"],
+        &["sp_arithmetic", "fixed_point", "FixedU128"],
+    ),
+    (&["artel_runtime", "version", "RuntimeVersion"], &["sp_version", "RuntimeVersion"]),
 ];
 
 /// Pallets whose types clients know under FRAME's crate names.
@@ -242,9 +266,13 @@ fn rename_paths(types: &mut PortableRegistry) {
 
 /// FRAME's pallets keep calls, events and errors in a module of their own.
 fn frame_segments(krate: &str, rest: &[String]) -> Vec<String> {
-    let inner = matches!(rest, [name] if name == "Call" || name == "Event" || name == "Error");
-    let module = inner.then(|| "pallet".to_owned());
-    std::iter::once(krate.to_owned()).chain(module).chain(rest.iter().cloned()).collect()
+    let krate = std::iter::once(krate.to_owned());
+    match rest {
+        [.., name] if name == "Call" || name == "Event" || name == "Error" => {
+            krate.chain(["pallet".to_owned(), name.clone()]).collect()
+        }
+        _ => krate.chain(rest.iter().cloned()).collect(),
+    }
 }
 
 /// A pallet without calls, events or errors has none in metadata either, nor a variant for them.

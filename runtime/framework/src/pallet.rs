@@ -85,7 +85,7 @@ pub trait Pallet {
     /// Why calls fail.
     type Error: StaticTypeInfo;
     /// The pallet's part of a chain spec.
-    type Genesis: Default + serde::Serialize + serde::de::DeserializeOwned;
+    type Genesis: Clone + Default + serde::Serialize + serde::de::DeserializeOwned;
 
     /// Fixed values that clients may want to know.
     fn constants() -> Vec<ConstantMeta> {

@@ -88,7 +88,7 @@ macro_rules! runtime {
         /// First state, pallet by pallet, as a chain spec gives it.
         #[allow(non_snake_case, missing_docs)]
         #[derive(
-            Default,
+            Clone, Default,
             $crate::__private::serde::Serialize,
             $crate::__private::serde::Deserialize,
         )]

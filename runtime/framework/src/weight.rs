@@ -52,6 +52,21 @@ impl Weight {
         }
     }
 
+    /// What was metered after `before` was.
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            reads: self.reads.saturating_sub(before.reads),
+            writes: self.writes.saturating_sub(before.writes),
+            compute_us: self.compute_us.saturating_sub(before.compute_us),
+        }
+    }
+
+    /// This declaration, with what was metered in place of the operations; computing time is not
+    /// metered.
+    pub fn corrected(self, used: Self) -> Self {
+        Self { reads: self.reads.min(used.reads), writes: self.writes.min(used.writes), ..self }
+    }
+
     /// Whether the operations declared here are enough for those that were metered.
     pub const fn covers(&self, used: &Self) -> bool {
         used.reads <= self.reads && used.writes <= self.writes

@@ -1,0 +1,266 @@
+//! What a block carries beside users' transactions: digest, inherents, randomness.
+
+use crate::{RuntimeCall, UncheckedTransaction};
+use codec::{DecodeAll, DecodeLimit, Encode};
+use framework::BlockEnv;
+use pallets::{session, timestamp};
+use primitives::{
+    AccountId, Certificate, Digest, DigestItem, Hash, Header, Height, Moment, OpaqueTransaction,
+    StateRead, Transaction, crypto::vrf,
+};
+
+/// Engine of the digest item that names the author: wallets know it.
+const AUTHOR_ENGINE: [u8; 4] = *b"pow_";
+/// Engine of the digest items that consensus reads.
+const ARTEL_ENGINE: [u8; 4] = *b"artl";
+/// Label under which authors draw randomness.
+pub const VRF_LABEL: &[u8] = b"artel/block-randomness/1";
+/// How deep an inherent nests: a certificate is a list.
+const INHERENT_DEPTH_MAX: u32 = 4;
+
+/// Why a block is refused whatever the network says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// It does not follow its parent.
+    #[error("block {found} with parent {parent} does not follow block {expected} before it")]
+    WrongParent {
+        /// Its number.
+        found: Height,
+        /// The parent that it names.
+        parent: Hash,
+        /// The number that a child of the parent has, less one.
+        expected: Height,
+    },
+    /// The log is not in its form.
+    #[error("the digest is not author, draw and next validators, in this order and form")]
+    BadDigest,
+    /// The author is no validator.
+    #[error("the author {0} is not a validator of this height")]
+    UnknownAuthor(AccountId),
+    /// The author's draw is not the one that the author's key gives.
+    #[error("the randomness of author {0} is not what its VRF key gives for this block")]
+    BadRandomness(AccountId),
+    /// Time does not advance.
+    #[error("the block's time {found} ms is not after its parent's, {before} ms")]
+    TimeNotAfter {
+        /// Its time.
+        found: Moment,
+        /// The parent's time.
+        before: Moment,
+    },
+    /// The inherents are not those that a block of this height has.
+    #[error("the body of block {height} must begin with its time{}", if *height > 1 { " and its parent's certificate" } else { "" })]
+    BadInherents {
+        /// Number of the block.
+        height: Height,
+    },
+    /// An inherent failed.
+    #[error("inherent {index} failed: {error}")]
+    InherentFailed {
+        /// Its place in the body.
+        index: u32,
+        /// Why.
+        error: String,
+    },
+}
+
+/// What the log of a header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digested {
+    /// Who built the body.
+    pub author: AccountId,
+    /// The round in which the body was built.
+    pub origin_round: u32,
+    /// The author's draw.
+    pub vrf_output: [u8; 32],
+    /// That the draw is the author's.
+    pub vrf_proof: [u8; 64],
+    /// Hash of the members of the validator set of the next height.
+    pub next_validators: Hash,
+}
+
+/// Reads the log of a header.
+///
+/// # Errors
+///
+/// `BadDigest` if it is not exactly what [`make_digest`] makes.
+pub fn parse_digest(header: &Header) -> Result<Digested, BlockError> {
+    use DigestItem::{Consensus, PreRuntime};
+    let [
+        PreRuntime(AUTHOR_ENGINE, author),
+        PreRuntime(ARTEL_ENGINE, draw),
+        Consensus(ARTEL_ENGINE, next),
+    ] = &header.digest.logs[..]
+    else {
+        return Err(BlockError::BadDigest);
+    };
+    let (origin_round, vrf_output, vrf_proof) =
+        DecodeAll::decode_all(&mut &draw[..]).map_err(|_| BlockError::BadDigest)?;
+    Ok(Digested {
+        author: AccountId(fixed(author)?),
+        origin_round,
+        vrf_output,
+        vrf_proof,
+        next_validators: Hash(fixed(next)?),
+    })
+}
+
+fn fixed(bytes: &[u8]) -> Result<[u8; 32], BlockError> {
+    bytes.try_into().map_err(|_| BlockError::BadDigest)
+}
+
+/// The log of a header.
+pub fn make_digest(digested: &Digested) -> Digest {
+    let draw = (digested.origin_round, digested.vrf_output, digested.vrf_proof).encode();
+    Digest {
+        logs: vec![
+            DigestItem::PreRuntime(AUTHOR_ENGINE, digested.author.0.to_vec()),
+            DigestItem::PreRuntime(ARTEL_ENGINE, draw),
+            DigestItem::Consensus(ARTEL_ENGINE, digested.next_validators.0.to_vec()),
+        ],
+    }
+}
+
+/// What the author of block `height` signs with its VRF key, under [`VRF_LABEL`], to draw randomness.
+/// `state` is the parent's.
+pub fn vrf_message(state: &dyn StateRead, height: Height, origin_round: u32) -> Vec<u8> {
+    (session::randomness(state), height, origin_round).encode()
+}
+
+/// What the author adds in front of users' transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inherents {
+    /// The block's time, in milliseconds.
+    pub time_ms: Moment,
+    /// That the block before is final; none in block 1, as genesis needs no proof.
+    pub parent_certificate: Option<Certificate>,
+}
+
+impl Inherents {
+    /// The calls, in the order of the body.
+    pub(crate) fn calls(&self) -> Vec<RuntimeCall> {
+        let time = RuntimeCall::Timestamp(timestamp::Call::set { now: self.time_ms });
+        let certificate = self.parent_certificate.clone().map(|certificate| {
+            RuntimeCall::Session(session::Call::note_certificate { certificate })
+        });
+        std::iter::once(time).chain(certificate).collect()
+    }
+
+    /// The transactions that a body begins with.
+    pub fn to_transactions(&self) -> Vec<OpaqueTransaction> {
+        let bare = |call| OpaqueTransaction(Transaction::Bare(call).encode());
+        self.calls().into_iter().map(bare).collect()
+    }
+
+    /// Reads the inherents that a body begins with, and how many they are.
+    ///
+    /// # Errors
+    ///
+    /// `BadInherents` if they are not exactly those that a block of this height has.
+    pub fn from_body(
+        height: Height,
+        body: &[OpaqueTransaction],
+    ) -> Result<(Self, usize), BlockError> {
+        let bad = BlockError::BadInherents { height };
+        let Some(RuntimeCall::Timestamp(timestamp::Call::set { now })) = bare_call(body, 0) else {
+            return Err(bad);
+        };
+        if height <= 1 {
+            return Ok((Self { time_ms: now, parent_certificate: None }, 1));
+        }
+        match bare_call(body, 1) {
+            Some(RuntimeCall::Session(session::Call::note_certificate { certificate })) => {
+                Ok((Self { time_ms: now, parent_certificate: Some(certificate) }, 2))
+            }
+            _ => Err(bad),
+        }
+    }
+}
+
+fn bare_call(body: &[OpaqueTransaction], index: usize) -> Option<RuntimeCall> {
+    let bytes = &body.get(index)?.0;
+    match UncheckedTransaction::decode_all_with_depth_limit(INHERENT_DEPTH_MAX, &mut &bytes[..]) {
+        Ok(Transaction::Bare(call)) => Some(call),
+        Ok(Transaction::Signed { .. }) | Err(_) => None,
+    }
+}
+
+/// What the transactions of a block may know of it. Checks the header against the parent's state: number,
+/// parent, log, time, and the author's draw against the key that is registered for the author. Whose turn
+/// it was is for consensus to check.
+///
+/// # Errors
+///
+/// What does not hold.
+pub fn block_env(
+    parent_state: &dyn StateRead,
+    parent: &Header,
+    header: &Header,
+    inherents: &Inherents,
+    genesis: Hash,
+) -> Result<BlockEnv, BlockError> {
+    let parent_hash = parent.hash();
+    if header.parent_hash != parent_hash || Some(header.number) != parent.number.checked_add(1) {
+        return Err(BlockError::WrongParent {
+            found: header.number,
+            parent: header.parent_hash,
+            expected: parent.number,
+        });
+    }
+    if inherents.parent_certificate.is_some() != (header.number > 1) {
+        return Err(BlockError::BadInherents { height: header.number });
+    }
+    let (time_ms, before) = (inherents.time_ms, timestamp::now(parent_state));
+    if time_ms <= before {
+        return Err(BlockError::TimeNotAfter { found: time_ms, before });
+    }
+    let digested = parse_digest(header)?;
+    let author = digested.author;
+    let validators = session::validators(parent_state);
+    let validator = validators.get(&author).ok_or(BlockError::UnknownAuthor(author))?;
+    let message = vrf_message(parent_state, header.number, digested.origin_round);
+    let drawn = vrf::verify(
+        &validator.vrf_key,
+        VRF_LABEL,
+        &message,
+        &digested.vrf_output,
+        &digested.vrf_proof,
+    )
+    .ok_or(BlockError::BadRandomness(author))?;
+    Ok(BlockEnv {
+        height: header.number,
+        time_ms,
+        author,
+        randomness: session::next_randomness(&validators.seed, &drawn),
+        parent: parent_hash,
+        genesis,
+    })
+}
+
+/// Root of a block's transactions: the binary Merkle tree of RFC 9162, section 2.1, with blake2b-256. A leaf
+/// is H(0 ++ transaction), an inner node H(1 ++ left ++ right), the root of none H().
+pub fn extrinsics_root(body: &[OpaqueTransaction]) -> Hash {
+    let mut level: Vec<[u8; 32]> = body.iter().map(|tx| hash(&[&[0], &tx.0])).collect();
+    if level.is_empty() {
+        return Hash(hash(&[]));
+    }
+    // Pairing from the left and handing an odd last node up gives the RFC's shape: left subtrees are full.
+    while level.len() > 1 {
+        level = level
+            .chunks(2)
+            .map(|pair| match pair {
+                [left, right] => hash(&[&[1], left, right]),
+                rest => rest[0],
+            })
+            .collect();
+    }
+    Hash(level[0])
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut state = blake2b_simd::Params::new().hash_length(32).to_state();
+    parts.iter().for_each(|part| {
+        state.update(part);
+    });
+    state.finalize().as_bytes().try_into().expect("the hash has the length asked for")
+}

@@ -1,0 +1,198 @@
+//! One block being executed, by a proposer or by a checker: the same code, so the same result.
+
+use crate::{
+    BlockError, CheckedTx, Inherents, InvalidTransaction,
+    apply::{apply_tx, end},
+    on_finalize, on_initialize,
+};
+use codec::{Compact, Encode};
+use framework::{
+    BlockEnv, Ctx, Deltas, Dispatch, DispatchClass, DispatchInfo, Origin, TxOutput, Weight,
+    next_key_over,
+};
+use pallets::{
+    balances, session,
+    system::{self, BASE_WEIGHT, BLOCK_BYTES_MAX, BLOCK_REF_TIME_MAX, NORMAL_REF_TIME_MAX, Phase},
+    transaction_payment::{self, Multiplier},
+};
+use primitives::{Hash, RawKey, RawValue, StateRead, Writes, crypto::hash::blake2_256};
+
+/// Why a transaction does not go into this block. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// It cannot be included in this state.
+    #[error(transparent)]
+    Invalid(#[from] InvalidTransaction),
+    /// The block has no room left for it.
+    #[error("the block has no room left for the transaction")]
+    BlockFull,
+}
+
+/// What a block did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockOutput {
+    /// Changed keys; the event record is not among them.
+    pub writes: Writes,
+    /// Value of `System.Events`: the SCALE bytes of a `Vec<EventRecord>`.
+    pub events: Vec<u8>,
+    /// What was charged for.
+    pub used: Weight,
+    /// Hash of the members of the validator set of the next height, for the header.
+    pub next_validators: Hash,
+}
+
+/// The state before the block with what the block has changed so far.
+struct View<'a> {
+    base: &'a dyn StateRead,
+    writes: Writes,
+}
+
+impl StateRead for View<'_> {
+    fn get(&self, key: &[u8]) -> Option<RawValue> {
+        match self.writes.get(key) {
+            Some(value) => value.clone(),
+            None => self.base.get(key),
+        }
+    }
+
+    fn next_key(&self, prefix: &[u8], after: &[u8]) -> Option<RawKey> {
+        next_key_over(&self.writes, self.base, prefix, after)
+    }
+}
+
+/// A block being executed.
+pub struct Execution<'a> {
+    view: View<'a>,
+    env: &'a BlockEnv,
+    multiplier: Multiplier,
+    /// Event records, one after the other.
+    records: Vec<u8>,
+    event_count: u32,
+    transaction_count: u32,
+    deltas: Deltas,
+    used: Weight,
+    /// Picoseconds charged to calls of all classes, inherents included.
+    ref_time: u64,
+    /// Picoseconds charged to users' calls.
+    normal_ref_time: u64,
+    bytes: u32,
+}
+
+impl<'a> Execution<'a> {
+    /// Begins a block: hooks and inherents run.
+    ///
+    /// # Errors
+    ///
+    /// `InherentFailed` if one fails.
+    pub fn begin(
+        state: &'a dyn StateRead,
+        env: &'a BlockEnv,
+        inherents: &Inherents,
+    ) -> Result<Self, BlockError> {
+        let mut this = Self {
+            view: View { base: state, writes: Writes::new() },
+            env,
+            multiplier: transaction_payment::multiplier(state),
+            records: Vec::new(),
+            event_count: 0,
+            transaction_count: 0,
+            deltas: Deltas::default(),
+            used: Weight::ZERO,
+            ref_time: 0,
+            normal_ref_time: 0,
+            bytes: 0,
+        };
+        this.run_hook("initialize", Phase::Initialization, on_initialize);
+        let transactions = inherents.to_transactions();
+        for (call, bytes) in inherents.calls().into_iter().zip(transactions) {
+            let encoded = bytes.encode();
+            let weight = call.weight().plus(BASE_WEIGHT);
+            let (class, pays_fee) = (call.class(), call.pays());
+            let mut cx = Ctx::new(&this.view, env, blake2_256(&encoded));
+            let result = call.dispatch(&mut cx, Origin::None);
+            if let Err(error) = result {
+                let index = this.transaction_count;
+                return Err(BlockError::InherentFailed { index, error: format!("{error:?}") });
+            }
+            let info = DispatchInfo { weight: weight.into(), class, pays_fee };
+            let output = end(cx, result, info, weight);
+            let length = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
+            this.include(output, class, length);
+        }
+        Ok(this)
+    }
+
+    /// Applies a transaction and includes it.
+    ///
+    /// # Errors
+    ///
+    /// The transaction is not included, and nothing has changed.
+    pub fn apply(&mut self, checked: &CheckedTx) -> Result<(), ApplyError> {
+        let (length, class) = (checked.tx.length, checked.tx.class);
+        checked.tx.check_size()?;
+        if !self.has_room(checked.tx.priced().ref_time(), class, length) {
+            return Err(ApplyError::BlockFull);
+        }
+        let output = apply_tx(&self.view, self.env, self.multiplier, checked)?;
+        self.include(output, class, length);
+        Ok(())
+    }
+
+    fn has_room(&self, ref_time: u64, class: DispatchClass, length: u32) -> bool {
+        let normal = self.normal_ref_time.saturating_add(ref_time) <= NORMAL_REF_TIME_MAX;
+        self.bytes.saturating_add(length) <= BLOCK_BYTES_MAX
+            && self.ref_time.saturating_add(ref_time) <= BLOCK_REF_TIME_MAX
+            && (normal || class != DispatchClass::Normal)
+    }
+
+    fn include(&mut self, output: TxOutput, class: DispatchClass, length: u32) {
+        let ref_time = output.used.ref_time();
+        self.ref_time = self.ref_time.saturating_add(ref_time);
+        if class == DispatchClass::Normal {
+            self.normal_ref_time = self.normal_ref_time.saturating_add(ref_time);
+        }
+        self.bytes = self.bytes.saturating_add(length);
+        self.used = self.used.plus(output.used);
+        self.merge(output, Phase::ApplyExtrinsic(self.transaction_count));
+        self.transaction_count += 1;
+    }
+
+    /// Ends a block: hooks run, fees go where they belong, made and destroyed money is summed.
+    pub fn finish(mut self) -> BlockOutput {
+        self.run_hook("finalize", Phase::Finalization, on_finalize);
+        let (before, used) = (self.deltas, self.normal_ref_time);
+        self.run_hook("settle", Phase::Finalization, |cx| {
+            transaction_payment::finish_block(cx, &before, used);
+            let all = before.plus(cx.deltas());
+            balances::fold_issuance(cx, &all);
+        });
+        let count = self.event_count;
+        self.run_hook("count", Phase::Finalization, |cx| system::note_event_count(cx, count));
+        let mut events = Compact(self.event_count).encode();
+        events.append(&mut self.records);
+        BlockOutput {
+            next_validators: session::validators(&self.view).members_hash(),
+            writes: self.view.writes,
+            events,
+            used: self.used,
+        }
+    }
+
+    fn run_hook(&mut self, name: &str, phase: Phase, hook: impl FnOnce(&mut Ctx)) {
+        let mut cx = Ctx::for_hook(&self.view, self.env, name);
+        hook(&mut cx);
+        self.merge(cx.finish(Ok(())), phase);
+    }
+
+    fn merge(&mut self, output: TxOutput, phase: Phase) {
+        self.view.writes.extend(output.writes);
+        self.deltas = self.deltas.plus(output.deltas);
+        for event in output.events {
+            phase.encode_to(&mut self.records);
+            self.records.extend_from_slice(&event);
+            // No topics.
+            self.records.push(0);
+            self.event_count += 1;
+        }
+    }
+}

@@ -1,0 +1,61 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod apply;
+mod block;
+mod calls;
+mod check;
+mod describe;
+mod execution;
+pub mod explain;
+mod genesis;
+mod invalid;
+mod spec;
+mod transaction;
+mod version;
+pub mod view;
+
+pub use ::pallets::{
+    session::validators as validator_set,
+    system::{
+        BLOCK_BYTES_MAX, BLOCK_HASHES_MAX, BLOCK_REF_TIME_MAX, NORMAL_REF_TIME_MAX, events_key,
+    },
+};
+pub use apply::apply_tx;
+pub use block::{
+    BlockError, Digested, Inherents, VRF_LABEL, block_env, extrinsics_root, make_digest,
+    parse_digest, vrf_message,
+};
+pub use calls::{CallError, RuntimeDispatchInfo, TransactionSource, ValidTransaction, call};
+pub use check::check;
+pub use describe::{Runtime, describe, metadata_v14};
+pub use execution::{ApplyError, BlockOutput, Execution};
+pub use genesis::{CODE_KEY, genesis_state};
+pub use invalid::{
+    CUSTOM_BAD_ENCODING, InvalidTransaction, TransactionValidityError, UnknownTransaction,
+};
+pub use spec::{ChainSpec, ChainType, Properties};
+pub use transaction::{
+    CALL_DEPTH_MAX, CheckedTx, DecodedTx, Position, UncheckedTransaction, Validity,
+    decode_transaction, validate,
+};
+pub use version::{RuntimeVersion, SPEC_NAME, SPEC_VERSION, TRANSACTION_VERSION, version};
+
+framework::runtime! {
+    System = 0 => ::pallets::system::Pallet,
+    Timestamp = 3 => ::pallets::timestamp::Pallet,
+    Balances = 5 => ::pallets::balances::Pallet,
+    Session = 9 => ::pallets::session::Pallet,
+    Treasury = 19 => ::pallets::treasury::Pallet,
+    Utility = 26 => ::pallets::utility::Pallet<RuntimeCall>,
+    TransactionPayment = 32 => ::pallets::transaction_payment::Pallet,
+    Agents = 100 => ::pallets::agents::Pallet,
+    Tasks = 101 => ::pallets::tasks::Pallet,
+    Escrow = 102 => ::pallets::escrow::Pallet,
+    Validations = 103 => ::pallets::validations::Pallet,
+    Payouts = 104 => ::pallets::payouts::Pallet,
+    Sudo = 255 => ::pallets::sudo::Pallet<RuntimeCall>,
+}
+
+#[cfg(test)]
+mod tests;

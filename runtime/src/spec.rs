@@ -1,0 +1,131 @@
+//! Chain specifications: which chain a node runs, as readable JSON.
+
+use crate::{Genesis, genesis_state};
+use pallets::balances::EXISTENTIAL_DEPOSIT;
+use primitives::{Balance, crypto::ss58};
+use serde::{Deserialize, Serialize};
+
+/// Most bytes of a chain specification.
+pub const SPEC_BYTES_MAX: usize = 1 << 30;
+/// Most bytes of a chain's name or id.
+const NAME_BYTES_MAX: usize = 64;
+/// Most nodes that a specification names to begin with.
+const BOOTNODES_MAX: usize = 64;
+
+const DEV: &str = include_str!("../../chain-specs/dev.json");
+const LOCAL: &str = include_str!("../../chain-specs/local.json");
+
+/// What a chain is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChainType {
+    /// One node on one machine.
+    Development,
+    /// Some nodes on one machine.
+    Local,
+    /// A chain that others rely on.
+    Live,
+    /// Something else.
+    Custom(String),
+}
+
+/// What wallets show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Properties {
+    /// Prefix of addresses.
+    pub ss58_format: u16,
+    /// Decimals of the token.
+    pub token_decimals: u8,
+    /// Symbol of the token.
+    pub token_symbol: String,
+    /// Least free money of an account, in the smallest unit.
+    pub existential_deposit: Balance,
+}
+
+/// A chain.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChainSpec {
+    /// Its name, for people.
+    pub name: String,
+    /// Its name, for folders and files: letters, digits, `-` and `_`.
+    pub id: String,
+    /// What it is for.
+    pub chain_type: ChainType,
+    /// What wallets show.
+    pub properties: Properties,
+    /// Addresses of nodes to begin with.
+    pub bootnodes: Vec<String>,
+    /// The first state.
+    pub genesis: Genesis,
+}
+
+impl ChainSpec {
+    /// The chain of `artel dev`: one validator, well-known accounts with money, a sudo key.
+    pub fn dev() -> Self {
+        Self::from_json(DEV).expect("tests read the embedded spec")
+    }
+
+    /// A chain of four validators for tests on one machine.
+    pub fn local() -> Self {
+        Self::from_json(LOCAL).expect("tests read the embedded spec")
+    }
+
+    /// Reads and validates a specification.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in words for its author.
+    pub fn from_json(json: &str) -> Result<Self, String> {
+        if json.len() > SPEC_BYTES_MAX {
+            return Err(format!("the spec has {} bytes: {SPEC_BYTES_MAX} is the most", json.len()));
+        }
+        let spec: Self =
+            serde_json::from_str(json).map_err(|e| format!("the spec is not in its form: {e}"))?;
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// Checks that the chain can begin. It makes the whole first state.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words for the specification's author.
+    pub fn validate(&self) -> Result<(), String> {
+        for (what, text) in [("name", &self.name), ("id", &self.id)] {
+            if text.is_empty() || text.len() > NAME_BYTES_MAX {
+                return Err(format!("the {what} needs 1 to {NAME_BYTES_MAX} bytes"));
+            }
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if !self.id.chars().all(plain) {
+            return Err(format!("the id '{}' has more than letters, digits, - and _", self.id));
+        }
+        if self.bootnodes.len() > BOOTNODES_MAX {
+            return Err(format!("more than {BOOTNODES_MAX} bootnodes: name fewer"));
+        }
+        self.validate_properties()?;
+        if self.chain_type == ChainType::Live && self.genesis.Sudo.key.is_some() {
+            return Err("a live chain has no sudo key: take it out".to_owned());
+        }
+        genesis_state(&self.genesis).map(|_| ())
+    }
+
+    /// What the runtime fixes must be told as it is.
+    fn validate_properties(&self) -> Result<(), String> {
+        let Properties { ss58_format, token_symbol, existential_deposit, .. } = &self.properties;
+        if *ss58_format != ss58::PREFIX_DEFAULT {
+            let expected = ss58::PREFIX_DEFAULT;
+            return Err(format!("ss58Format is {ss58_format}: this runtime has {expected}"));
+        }
+        if *existential_deposit != EXISTENTIAL_DEPOSIT {
+            return Err(format!(
+                "existentialDeposit is {existential_deposit}: this runtime has {EXISTENTIAL_DEPOSIT}"
+            ));
+        }
+        if token_symbol.is_empty() || token_symbol.len() > NAME_BYTES_MAX {
+            return Err(format!("the tokenSymbol needs 1 to {NAME_BYTES_MAX} bytes"));
+        }
+        Ok(())
+    }
+}

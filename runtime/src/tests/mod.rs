@@ -1,0 +1,3 @@
+//! Tests of the whole runtime.
+
+mod specs;

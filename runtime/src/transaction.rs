@@ -1,0 +1,219 @@
+//! A transaction on its way into a block, checked in phases by cost: bytes, signature, state.
+
+use crate::{
+    InvalidTransaction, RuntimeCall, SPEC_VERSION, TRANSACTION_VERSION,
+    invalid::CUSTOM_BAD_ENCODING,
+};
+use codec::{DecodeLimit, Encode};
+use framework::{Dispatch, DispatchClass, Pays, Weight};
+use pallets::{
+    system::{self, BLOCK_BYTES_MAX, BLOCK_HASHES_MAX, ref_time_max},
+    transaction_payment::{self, Priced},
+};
+use primitives::{
+    AccountId, Balance, Hash, Height, MultiSignature, Nonce, OpaqueTransaction, SigningContext,
+    StateRead, TRANSACTION_BYTES_MAX, Transaction, TransactionExtra, signing_payload,
+};
+
+/// A transaction in the chain's format.
+pub type UncheckedTransaction = Transaction<RuntimeCall>;
+
+/// How deep what a call carries may nest: calls in batches, lists in lists.
+pub const CALL_DEPTH_MAX: u32 = 16;
+
+/// Where a transaction would stand: in the block after the one whose state is at hand. The state does
+/// not hold the hash of its own block, so that is told here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Number of the block to come.
+    pub height: Height,
+    /// Hash of the block whose state is at hand.
+    pub parent: Hash,
+    /// Hash of the chain's first block.
+    pub genesis: Hash,
+}
+
+/// A transaction whose bytes are in order; nothing is known of its signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodedTx {
+    /// blake2b-256 of the bytes with their length prefix.
+    pub hash: Hash,
+    /// Who is said to have signed, and pays.
+    pub signer: AccountId,
+    /// Era, nonce and tip.
+    pub extra: TransactionExtra,
+    /// What to do.
+    pub call: RuntimeCall,
+    /// The signature.
+    pub signature: MultiSignature,
+    /// Bytes, the length prefix included.
+    pub length: u32,
+    /// What the call declares.
+    pub weight: Weight,
+    /// The call's class.
+    pub class: DispatchClass,
+    /// Whether the call pays.
+    pub pays: Pays,
+}
+
+/// A transaction whose signature is known to be good, in blocks of its era.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedTx {
+    /// The transaction.
+    pub tx: DecodedTx,
+    /// The block in which the era begins that the signature covers.
+    birth: Height,
+}
+
+/// What a pool keeps of a valid transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// How much a full block of such transactions would pay.
+    pub priority: u64,
+    /// The transaction's nonce.
+    pub nonce: Nonce,
+    /// The sender's nonce in state, at most the transaction's.
+    pub account_nonce: Nonce,
+    /// For how many blocks, the coming one included, the era goes on.
+    pub longevity: u64,
+    /// What would be taken: fee and tip.
+    pub fee: Balance,
+}
+
+/// Decodes a transaction; it needs no state.
+///
+/// # Errors
+///
+/// `ExhaustsResources` if it is too long, `Custom(CUSTOM_BAD_ENCODING)` if the bytes are no transaction,
+/// `Call` if nobody signed it, `BadSigner` if its sender is no account, `MandatoryValidation` if only
+/// authors make the call.
+pub fn decode_transaction(bytes: &OpaqueTransaction) -> Result<DecodedTx, InvalidTransaction> {
+    if bytes.0.len() > TRANSACTION_BYTES_MAX {
+        return Err(InvalidTransaction::ExhaustsResources);
+    }
+    let decoded =
+        UncheckedTransaction::decode_all_with_depth_limit(CALL_DEPTH_MAX, &mut &bytes.0[..])
+            .map_err(|_| InvalidTransaction::Custom(CUSTOM_BAD_ENCODING))?;
+    let Transaction::Signed { address, signature, extra, call } = decoded else {
+        return Err(InvalidTransaction::Call);
+    };
+    let signer = address.account().filter(|who| who.0 != [0; 32]);
+    let signer = signer.ok_or(InvalidTransaction::BadSigner)?;
+    let (weight, class, pays) = (call.weight(), call.class(), call.pays());
+    if class == DispatchClass::Mandatory {
+        return Err(InvalidTransaction::MandatoryValidation);
+    }
+    let encoded = bytes.encode();
+    let length = u32::try_from(encoded.len()).expect("at most TRANSACTION_BYTES_MAX and 4 bytes");
+    let hash = primitives::crypto::hash::blake2_256(&encoded);
+    Ok(DecodedTx { hash, signer, extra, call, signature, length, weight, class, pays })
+}
+
+impl DecodedTx {
+    /// What the signature must cover.
+    ///
+    /// # Errors
+    ///
+    /// `AncientBirthBlock` if the hash of the era's first block is not known.
+    pub fn signing_payload(
+        &self,
+        state: &dyn StateRead,
+        at: &Position,
+    ) -> Result<Vec<u8>, InvalidTransaction> {
+        let birth = match self.birth(at.height)? {
+            0 => at.genesis,
+            birth if birth + 1 == at.height => at.parent,
+            birth => {
+                system::block_hash(state, birth).ok_or(InvalidTransaction::AncientBirthBlock)?
+            }
+        };
+        let context = SigningContext {
+            spec_version: SPEC_VERSION,
+            transaction_version: TRANSACTION_VERSION,
+            genesis: at.genesis,
+            birth,
+        };
+        Ok(signing_payload(&self.call.encode(), &self.extra, &context))
+    }
+
+    /// The block in which the era begins that holds `height`.
+    fn birth(&self, height: Height) -> Result<Height, InvalidTransaction> {
+        let birth = self.extra.era.birth(height);
+        let immortal = birth == 0;
+        if immortal || (birth < height && height - birth <= BLOCK_HASHES_MAX) {
+            Ok(birth)
+        } else {
+            Err(InvalidTransaction::AncientBirthBlock)
+        }
+    }
+
+    /// The caller vouches for the signature over the payload for a block of this height: by the batch
+    /// verifier, or by having verified it in the same era.
+    pub fn verified(self, height: Height) -> CheckedTx {
+        let birth = self.extra.era.birth(height);
+        CheckedTx { tx: self, birth }
+    }
+
+    /// What the fee depends on.
+    pub fn priced(&self) -> Priced {
+        Priced {
+            length: self.length,
+            weight: self.weight,
+            class: self.class,
+            pays: self.pays,
+            tip: self.extra.tip,
+        }
+    }
+
+    /// Whether an empty block has room for it.
+    pub(crate) fn check_size(&self) -> Result<(), InvalidTransaction> {
+        let fits =
+            self.length <= BLOCK_BYTES_MAX && self.priced().ref_time() <= ref_time_max(self.class);
+        if fits { Ok(()) } else { Err(InvalidTransaction::ExhaustsResources) }
+    }
+}
+
+impl CheckedTx {
+    /// Fails where the signature covers another era than the one that holds `height`.
+    pub(crate) fn check_era(&self, height: Height) -> Result<(), InvalidTransaction> {
+        if self.tx.birth(height)? == self.birth {
+            Ok(())
+        } else {
+            Err(InvalidTransaction::AncientBirthBlock)
+        }
+    }
+}
+
+/// Whether a transaction could go into a block of this height, after this state or one that follows:
+/// its nonce is not used, its era is alive, its fee can be paid and a block has room for it.
+///
+/// # Errors
+///
+/// The first of these that does not hold.
+pub fn validate(
+    state: &dyn StateRead,
+    height: Height,
+    tx: &DecodedTx,
+) -> Result<Validity, InvalidTransaction> {
+    tx.birth(height)?;
+    tx.check_size()?;
+    let account = system::account(state, &tx.signer);
+    if tx.extra.nonce < account.nonce {
+        return Err(InvalidTransaction::Stale);
+    }
+    let priced = tx.priced();
+    let fees = priced.fee_details(transaction_payment::multiplier(state));
+    if !transaction_payment::can_pay(&account, fees.total()) {
+        return Err(InvalidTransaction::Payment);
+    }
+    let death = tx.extra.era.death(height);
+    let longevity =
+        if death == Height::MAX { u64::MAX } else { u64::from(death.saturating_sub(height)) };
+    Ok(Validity {
+        priority: priced.priority(&fees),
+        nonce: tx.extra.nonce,
+        account_nonce: account.nonce,
+        longevity,
+        fee: fees.total(),
+    })
+}
