@@ -261,9 +261,9 @@ fn a_store_survives_reopening() {
 fn limits_that_contradict_are_named() {
     assert_eq!(Config::default().validate(), Ok(()));
     let config = Config { blob_bytes_max: BLOB_BYTES_MAX + 1, ..Config::default() };
-    assert!(config.validate().expect_err("too large").contains("blob_bytes_max"));
+    assert!(config.validate().expect_err("too large").to_string().contains("blob_bytes_max"));
     let config = Config { bytes_max: 1, ..Config::default() };
-    assert!(config.validate().expect_err("too small").contains("bytes_max"));
+    assert!(config.validate().expect_err("too small").to_string().contains("bytes_max"));
 }
 
 fn any_root() -> impl Strategy<Value = Root> {

@@ -53,20 +53,25 @@ impl Default for Config {
     }
 }
 
+/// The limits contradict one another. Holds how.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
 impl Config {
     /// Whether the limits fit together; the error names the one that does not.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), ConfigError> {
         if self.blob_bytes_max > BLOB_BYTES_MAX {
-            return Err(format!(
+            return Err(ConfigError(format!(
                 "blobs.blob_bytes_max is {}, at most {BLOB_BYTES_MAX} is possible",
                 self.blob_bytes_max
-            ));
+            )));
         }
         if self.blob_bytes_max > self.bytes_max {
-            return Err(format!(
+            return Err(ConfigError(format!(
                 "blobs.blob_bytes_max is {}, which does not fit blobs.bytes_max = {}",
                 self.blob_bytes_max, self.bytes_max
-            ));
+            )));
         }
         Ok(())
     }

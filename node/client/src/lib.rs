@@ -1,0 +1,107 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod blob;
+mod error;
+mod heads;
+mod remote;
+mod tasks;
+mod transport;
+mod tx;
+mod wire;
+
+pub use blobs::Cid;
+pub use error::{Error, Failure};
+pub use heads::{BlockEvents, Head, Heads};
+pub use remote::READS_MAX;
+pub use framework::StateRead;
+pub use pallets;
+pub use runtime::{RuntimeCall, RuntimeEvent, view};
+pub use tasks::{Posted, TaskEvents};
+pub use tx::{Receipt, SignedTx, TxOptions};
+
+use jsonrpsee::rpc_params;
+use primitives::{AccountId, Balance, Hash, Nonce};
+use std::sync::Arc;
+use transport::Transport;
+use wire::VersionJson;
+
+/// A connection to a node; clones share it.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    rpc: Transport,
+    chain: Chain,
+}
+
+/// What does not change while a connection lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Its name, for people.
+    pub name: String,
+    /// Hash of its first block: its name for programs.
+    pub genesis: Hash,
+    /// Version of its rules.
+    pub spec_version: u32,
+    /// Version of its transactions' format.
+    pub transaction_version: u32,
+}
+
+impl Client {
+    /// Connect to a node at a `ws://` address, or at an `http://` one, where nothing can be watched.
+    ///
+    /// # Errors
+    /// If nothing answers there, or a chain whose runtime this program was not built for.
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        let rpc = Transport::connect(url).await?;
+        let version: VersionJson = rpc.request("state_getRuntimeVersion", rpc_params![]).await?;
+        let genesis = rpc.request("chain_getBlockHash", rpc_params![0]).await?;
+        let name = rpc.request("system_chain", rpc_params![]).await?;
+        version.check(url)?;
+        let VersionJson { spec_version, transaction_version, .. } = version;
+        let chain = Chain { name, genesis, spec_version, transaction_version };
+        Ok(Self { inner: Arc::new(Inner { rpc, chain }) })
+    }
+
+    /// The chain that the node is on.
+    pub fn chain(&self) -> &Chain {
+        &self.inner.chain
+    }
+
+    /// Version of the node's software.
+    pub async fn node_version(&self) -> Result<String, Error> {
+        self.rpc().request("system_version", rpc_params![]).await
+    }
+
+    /// The account as of the last finalised block: nonce, money and what is held of it.
+    pub async fn account(&self, who: &AccountId) -> Result<pallets::system::AccountInfo, Error> {
+        let who = *who;
+        self.query(None, move |state| pallets::system::account(state, &who)).await
+    }
+
+    /// What an account could spend at most.
+    pub async fn balance(&self, who: &AccountId) -> Result<Balance, Error> {
+        Ok(self.account(who).await?.data.free)
+    }
+
+    /// The nonce of an account's next transaction, those that wait in the pool counted.
+    pub async fn next_nonce(&self, who: &AccountId) -> Result<Nonce, Error> {
+        self.rpc().request("system_accountNextIndex", rpc_params![who]).await
+    }
+
+    fn rpc(&self) -> &Transport {
+        &self.inner.rpc
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("chain", self.chain()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! Substrate's JSON, as far as it is read here.
+
+use crate::Error;
+use primitives::{Hash, Height};
+use serde::{Deserialize, Deserializer};
+
+/// The runtime's version.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VersionJson {
+    pub spec_name: String,
+    pub spec_version: u32,
+    pub transaction_version: u32,
+}
+
+impl VersionJson {
+    /// Whether this program was built for that runtime.
+    pub fn check(&self, url: &str) -> Result<(), Error> {
+        let built = runtime::version();
+        let same = self.spec_name == built.spec_name
+            && self.spec_version == built.spec_version
+            && self.transaction_version == built.transaction_version;
+        if same {
+            return Ok(());
+        }
+        Err(Error::OtherRuntime {
+            url: url.to_owned(),
+            found: format!("{} {}", self.spec_name, self.spec_version),
+            built: format!("{} {}", built.spec_name, built.spec_version),
+        })
+    }
+}
+
+/// A header, as far as it is needed here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HeaderJson {
+    pub parent_hash: Hash,
+    #[serde(deserialize_with = "height")]
+    pub number: Height,
+}
+
+/// A block with its transactions.
+#[derive(Deserialize)]
+pub(crate) struct SignedBlockJson {
+    pub block: BlockJson,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct BlockJson {
+    pub header: HeaderJson,
+    pub extrinsics: Vec<runtime::view::Bytes>,
+}
+
+/// Keys and values at a block.
+#[derive(Deserialize)]
+pub(crate) struct ChangesJson {
+    pub changes: Vec<(runtime::view::Bytes, Option<runtime::view::Bytes>)>,
+}
+
+/// Where a watched transaction stands.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum TxStatusJson {
+    Future,
+    Ready,
+    Broadcast(Vec<String>),
+    InBlock(Hash),
+    Retracted(Hash),
+    FinalityTimeout(Hash),
+    Finalized(Hash),
+    Usurped(Hash),
+    Dropped,
+    Invalid,
+}
+
+/// A number as JSON-RPC of Substrate writes it: hex in a string, or plain.
+fn height<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Height, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(Height),
+        Text(String),
+    }
+    match Either::deserialize(deserializer)? {
+        Either::Number(number) => Ok(number),
+        Either::Text(text) => {
+            let digits = text.strip_prefix("0x").unwrap_or(&text);
+            Height::from_str_radix(digits, 16)
+                .map_err(|_| serde::de::Error::custom(format_args!("'{text}' is no height")))
+        }
+    }
+}
