@@ -133,6 +133,19 @@ impl Bodies {
         }
     }
 
+    /// A block is proved to be final. Its bytes, to be checked: those that are held, or else these.
+    pub(crate) fn check_final(
+        &mut self,
+        block: Hash,
+        round: u32,
+        bytes: Bytes,
+        keep: Option<Hash>,
+    ) -> Bytes {
+        let bytes = self.get(&block).unwrap_or(bytes);
+        self.hold(block, round, Bytes::clone(&bytes), Progress::Checking, keep);
+        bytes
+    }
+
     /// The chain knows whether the block is valid. The block, if it was being checked.
     pub(crate) fn finish_check(&mut self, block: &Hash) -> Option<(Option<Named>, u32, Bytes)> {
         let held = self.held.get_mut(block).filter(|h| h.progress == Progress::Checking)?;

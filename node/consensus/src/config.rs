@@ -2,7 +2,8 @@
 
 /// How long a round waits at each step, in milliseconds. `*_step_ms` is added for each round of a height, so that
 /// rounds become long enough for any network.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TimeoutConfig {
     /// Wait for a proposal and its block.
     pub propose_ms: u64,
@@ -32,7 +33,8 @@ impl Default for TimeoutConfig {
 }
 
 /// When the next height starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PacingConfig {
     /// Shortest time between the starts of two heights, in milliseconds.
     pub interval_ms: u64,
@@ -47,7 +49,8 @@ impl Default for PacingConfig {
 }
 
 /// Settings of consensus.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// How long a round waits at each step.
     pub timeouts: TimeoutConfig,

@@ -1,18 +1,19 @@
 //! The consensus core: inputs in, outputs out, in order.
 
 use crate::{
-    certificate::{Check, check_certificate},
+    certificate::Check,
     config::Config,
     context::{Address, BlockId, Context, Height as MHeight, Members},
-    effects::Host,
-    evidence::Evidence,
+    early::Early,
     guard::{Guard, GuardError, Signed, WithoutRecord},
+    host::Host,
+    io::{Fault, Identity, Input, Output, Verdict},
     message::{BODY_BYTES_MAX, Bytes, Decided, Message},
     pacing::Pacing,
     replay::Replay,
     store::Recovered,
     timers::{Timer, TimerKind},
-    types::{Time, Validators, ValidatorsError},
+    types::{Time, Validators},
     wal::Record,
 };
 use arc_malachitebft_core_consensus as mc;
@@ -20,194 +21,9 @@ use arc_malachitebft_core_types as mt;
 use mt::Round;
 use primitives::{AccountId, Certificate, Hash, Height, Moment, ValidatorSet};
 
-/// Most messages kept for the next height.
-const EARLY_MESSAGES_MAX: usize = 2_048;
 /// Malachite's queues for inputs of heights to come, which it never gets from us: small.
 const QUEUE_HEIGHTS: usize = 4;
 const QUEUE_INPUTS: usize = 1_024;
-
-/// A running validator's identity and chain.
-pub struct Identity {
-    /// Hash of the genesis block: part of everything signed.
-    pub genesis: Hash,
-    /// The account that staked.
-    pub account: AccountId,
-    /// Secret of the vote key.
-    pub key: ed25519_dalek::SigningKey,
-}
-
-/// What moves consensus.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Begin, or go on above blocks that came another way. The first input must be this one.
-    Start {
-        /// The next height: one above the newest durable block.
-        height: Height,
-        /// Its validators.
-        validators: ValidatorSet,
-        /// Hash of the newest durable block.
-        parent: Hash,
-        /// Proof that the parent is final; `None` for genesis.
-        certificate: Option<Certificate>,
-    },
-    /// A timer went off.
-    Elapsed(Timer),
-    /// The answer to [`Output::Build`].
-    Built {
-        /// As in the request.
-        height: Height,
-        /// As in the request.
-        round: u32,
-        /// The block's hash.
-        block: Hash,
-        /// The encoded block.
-        body: Bytes,
-    },
-    /// The answer to [`Output::Check`].
-    Checked {
-        /// As in the request.
-        height: Height,
-        /// As in the request.
-        block: Hash,
-        /// What the chain found.
-        verdict: Verdict,
-    },
-    /// A peer's message, decoded by [`Message::from_bytes`].
-    Received(Message),
-    /// The answer to [`Output::Commit`]: block, certificate and state are durable.
-    Committed {
-        /// Height of the block.
-        height: Height,
-        /// The block's time on the chain's clock, in milliseconds.
-        stamp_ms: Moment,
-        /// Validators of the next height.
-        validators: ValidatorSet,
-        /// Whether transactions wait that the block does not hold.
-        work: bool,
-        /// Time until the state itself has work to do, in milliseconds; `None` if it has none.
-        due_in_ms: Option<u64>,
-    },
-    /// A transaction waits.
-    WorkWaits,
-}
-
-/// What the chain found about a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It may be decided as it was proposed. The chain keeps the outcome, so that a commit is quick.
-    Valid,
-    /// It breaks a rule.
-    Invalid,
-    /// The bytes are not a block with that hash: the sender is at fault, not the proposer.
-    Forged,
-}
-
-/// What consensus wants done. Outputs are performed in order, each finished before the next begins, but for
-/// [`Output::Build`] and [`Output::Check`], which are begun and answered later.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Append to the write-ahead log and sync it. If that fails, stop the process.
-    AppendWal(Vec<u8>),
-    /// Replace the guard's record and sync it. If that fails, stop the process.
-    WriteGuard(Vec<u8>),
-    /// Forget the write-ahead log.
-    ResetWal,
-    /// Send to all validators.
-    Broadcast(Message),
-    /// Report the timer as [`Input::Elapsed`] after so many milliseconds.
-    Schedule(Timer, u64),
-    /// The timer need not be reported any more.
-    Cancel(Timer),
-    /// Build a block and answer with [`Input::Built`].
-    Build {
-        /// Height of the block.
-        height: Height,
-        /// Round in which it will be proposed.
-        round: u32,
-        /// Its parent.
-        parent: Hash,
-        /// Proof that the parent is final, with all signatures known; `None` if the parent is genesis.
-        certificate: Option<Certificate>,
-        /// When the round gives up, in milliseconds.
-        within_ms: u64,
-    },
-    /// Check and execute a block and answer with [`Input::Checked`], or not at all if it can't be judged in time.
-    Check {
-        /// Height of the block.
-        height: Height,
-        /// What its proposal says; `None` if it is already decided, so that the rules of proposing do not matter.
-        proposed: Option<Proposed>,
-        /// Its hash, as the proposal says: the bytes may be another's.
-        block: Hash,
-        /// The encoded block.
-        body: Bytes,
-    },
-    /// Make block, certificate and state durable at once and answer with [`Input::Committed`].
-    Commit {
-        /// Proof that the block is final.
-        certificate: Certificate,
-        /// The encoded block, for a chain that has restarted since it checked it.
-        body: Bytes,
-    },
-    /// A proposal names a block that has not come: ask peers for it, if it does not come soon.
-    Want {
-        /// Height of the block.
-        height: Height,
-        /// Its hash.
-        block: Hash,
-    },
-    /// A validator is at this height, above ours: ask peers for [`Message::Decided`].
-    Behind {
-        /// Where the validator is.
-        height: Height,
-    },
-    /// A validator signed two things where it may sign one.
-    Evidence(Evidence),
-    /// Stop the process.
-    Halt(Fault),
-}
-
-/// What a signed proposal says of its block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proposed {
-    /// Round of the proposal.
-    pub round: u32,
-    /// The earlier round whose polka justifies proposing the block again.
-    pub pol_round: Option<u32>,
-    /// Who proposes.
-    pub proposer: AccountId,
-}
-
-/// Why consensus can't go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// The runtime named validators that can't decide.
-    #[error("the validators of height {height} can't be used: {source}")]
-    Validators {
-        /// The height.
-        height: Height,
-        /// Why not.
-        source: ValidatorsError,
-    },
-    /// A decided block whose content is gone.
-    #[error(
-        "block {block} at height {height} is decided, but its content is lost: restart and sync it from peers"
-    )]
-    BodyLost {
-        /// Its height.
-        height: Height,
-        /// Its hash.
-        block: Hash,
-    },
-    /// Malachite broke off in a way from which it can't go on.
-    #[error("consensus broke off at height {height}: {reason}")]
-    Broken {
-        /// Where.
-        height: Height,
-        /// What it said.
-        reason: String,
-    },
-}
 
 /// One validator's consensus. See the crate's documentation.
 pub struct Consensus {
@@ -219,7 +35,7 @@ pub struct Consensus {
     /// Validators of the next height, once the current one is durable.
     next: Option<Validators>,
     /// Messages for the next height.
-    early: Vec<Message>,
+    early: Early,
     halted: bool,
 }
 
@@ -242,7 +58,7 @@ impl Consensus {
             pacing,
             recovered,
             next: None,
-            early: Vec::new(),
+            early: Early::default(),
             halted: false,
         })
     }
@@ -390,50 +206,37 @@ impl Consensus {
             }
             return;
         }
-        if !self.is_signed_by_validator(&message) {
-            return;
-        }
+        let Some(signer) = self.signing_validator(&message) else { return };
         if self.next.is_none() && !self.host.decided {
             self.host.out.push(Output::Behind { height });
         }
-        if is_next && self.early.len() < EARLY_MESSAGES_MAX && !self.early.contains(&message) {
-            self.early.push(message);
+        if is_next && self.early.put(signer, message) {
             self.pacing.want();
             self.start_if_ready(now);
         }
     }
 
-    fn is_signed_by_validator(&mut self, message: &Message) -> bool {
+    /// The validator that signed the message; `None` if none did.
+    fn signing_validator(&mut self, message: &Message) -> Option<AccountId> {
         let genesis = self.host.genesis();
         let (account, bytes, signature) = match message {
             Message::Vote(s) => (s.vote.validator, s.signed_bytes(&genesis), s.signature),
             Message::Proposal(s) => (s.proposal.proposer, s.signed_bytes(&genesis), s.signature),
-            _ => return false,
+            _ => return None,
         };
         let current = self.state.as_ref().map(|state| &state.validator_set().validators);
-        let Some(validators) = self.next.as_ref().or(current) else { return false };
-        let Some(validator) = validators.get(&account) else { return false };
-        let key = validator.vote_key;
-        self.host.verifier.verify(&Check { key, message: &bytes, signature })
+        let key = self.next.as_ref().or(current)?.get(&account)?.vote_key;
+        let valid = self.host.verifier.verify(&Check { key, message: &bytes, signature });
+        valid.then_some(account)
     }
 
     fn on_decided(&mut self, decided: Decided) {
-        let Some(state) = &self.state else { return };
         if self.host.decided {
             return;
         }
-        let Decided { certificate, body } = decided;
-        let validators = &state.validator_set().validators;
-        let genesis = self.host.genesis();
-        if let Err(error) =
-            check_certificate(&certificate, &certificate.block, validators, &genesis)
-        {
-            let height = certificate.height;
-            tracing::debug!(height, %error, "a peer's certificate proves nothing");
-            return;
-        }
-        let input = self.host.sync_input(&certificate, body);
+        let input = self.host.sync_input(&decided.certificate, decided.body);
         self.feed(input);
+        self.host.sync_body = None;
     }
 
     fn on_committed(
@@ -488,10 +291,13 @@ impl Consensus {
         if let Some(state) = &mut self.state {
             self.host.harvest(state);
         }
-        let records: Vec<_> = std::mem::take(&mut self.recovered)
-            .into_iter()
-            .filter(|record| record.height == height)
-            .collect();
+        let recovered = std::mem::take(&mut self.recovered);
+        if let Some(ahead) = recovered.iter().find(|record| record.height > height) {
+            let logged = ahead.height;
+            tracing::warn!(height, logged, "the log is ahead of the chain, which has lost blocks");
+        }
+        let records: Vec<_> =
+            recovered.into_iter().filter(|record| record.height == height).collect();
         self.host.start_height(height, records.is_empty());
         let members = Members::new(validators);
         let enabled = self.host.guard.may_sign(height);
@@ -518,7 +324,7 @@ impl Consensus {
         } else {
             self.replay(height, start, records);
         }
-        for message in std::mem::take(&mut self.early) {
+        for message in self.early.take() {
             if message.height() == height {
                 self.on_current(message);
             }

@@ -92,7 +92,8 @@ fn signed_bytes_are_fixed() {
 #[test]
 fn settings_are_checked() {
     assert_eq!(Config::default().validate(), Ok(()));
-    let changes: [(fn(&mut Config), &str); 4] = [
+    type Change = fn(&mut Config);
+    let changes: [(Change, &str); 4] = [
         (|config| config.pacing.interval_ms = 0, "pacing.interval_ms"),
         (|config| config.pacing.heartbeat_ms = 499, "pacing.heartbeat_ms"),
         (|config| config.timeouts.propose_ms = 9, "timeouts.propose_ms"),

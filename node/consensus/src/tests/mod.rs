@@ -5,5 +5,6 @@ mod messages;
 mod network;
 mod proposers;
 mod runs;
+mod steps;
 mod store;
 mod wal;

@@ -91,6 +91,8 @@ pub(super) struct Crash {
     pub(super) before_output: u64,
     /// If the output appends to the log, how many bytes still get there.
     pub(super) torn_bytes: usize,
+    /// How long until the node is back, in milliseconds.
+    pub(super) down_ms: u64,
     pub(super) losses: Losses,
 }
 
@@ -276,7 +278,7 @@ impl Network {
         }
         this.consensus = None;
         this.life += 1;
-        self.after(40, Event::Restart { node });
+        self.after(crash.down_ms, Event::Restart { node });
         true
     }
 

@@ -103,3 +103,22 @@ fn a_torn_guard_write_leaves_the_record_before() {
     let error = FileStore::open(folder.path(), &GENESIS).expect_err("no frame is whole");
     assert!(matches!(error, StoreError::Guard { .. }));
 }
+
+#[test]
+fn a_flipped_bit_in_the_guard_never_gives_a_wrong_record() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("last-signed");
+    let (mut store, _) = open(folder.path());
+    store.write_guard(b"first").expect("written");
+    store.write_guard(b"second").expect("written");
+    let before = fs::read(&path).expect("read");
+    for byte in (0..24).chain(4_096..4_120) {
+        for bit in 0..8 {
+            let mut bytes = before.clone();
+            bytes[byte] ^= 1 << bit;
+            fs::write(&path, &bytes).expect("written");
+            let guard = open(folder.path()).1.guard.expect("the other frame is whole");
+            assert!(guard == b"first" || guard == b"second");
+        }
+    }
+}

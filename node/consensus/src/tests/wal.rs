@@ -5,6 +5,7 @@ use crate::{
     wal::{ElapsedStep, Entry, Record, read},
 };
 use primitives::{Certificate, Hash};
+use proptest::prelude::*;
 use std::sync::Arc;
 
 const BLOCK: Hash = Hash([4; 32]);
@@ -142,4 +143,13 @@ fn damage_before_records_of_the_same_height_is_an_error_and_leftovers_are_not() 
     old.write(&mut log);
     let read = read(&log).expect("leftovers are no damage");
     assert_eq!((read.records, read.good_bytes), (vec![new], good));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        if let Ok(log) = read(&bytes) {
+            prop_assert!(log.good_bytes <= bytes.len());
+        }
+    }
 }

@@ -1,0 +1,86 @@
+//! What is logged and sent.
+
+use super::{Host, UNSIGNED};
+use crate::{
+    context::{Context, Height as MHeight, round_number},
+    io::Output,
+    message::{Body, Message},
+    wal::{ElapsedStep, Entry, Record},
+};
+use arc_malachitebft_core_consensus as mc;
+use arc_malachitebft_core_types as mt;
+use primitives::Hash;
+
+impl Host {
+    pub(super) fn append(&mut self, height: MHeight, input: &mc::Input<Context>) {
+        let entry = match input {
+            mc::Input::Vote(vote) => Entry::Vote(vote.into()),
+            mc::Input::Proposal(proposal) => Entry::Proposal(proposal.into()),
+            mc::Input::ProposedValue(value, _) => Entry::Value {
+                round: round_number(value.round),
+                proposer: value.proposer.0,
+                block: value.value.0,
+                valid: value.validity.is_valid(),
+            },
+            mc::Input::TimeoutElapsed(timeout) => {
+                let step = match timeout.kind {
+                    mt::TimeoutKind::Propose => ElapsedStep::Propose,
+                    mt::TimeoutKind::Prevote => ElapsedStep::Prevote,
+                    mt::TimeoutKind::Precommit => ElapsedStep::Precommit,
+                    mt::TimeoutKind::Rebroadcast | mt::TimeoutKind::FinalizeHeight(_) => return,
+                };
+                Entry::Elapsed { step, round: round_number(timeout.round) }
+            }
+            mc::Input::PolkaCertificate(polka) => Entry::Polka(polka.into()),
+            // Malachite rebuilds these from others; it never asks to log them.
+            mc::Input::StartHeight(..)
+            | mc::Input::RoundCertificate(_)
+            | mc::Input::Propose(_)
+            | mc::Input::SyncValueResponse(_) => return,
+        };
+        self.write(Record { height: height.0, entry });
+    }
+
+    pub(super) fn write(&mut self, record: Record) {
+        if !self.replay.as_ref().is_some_and(|replay| replay.knows(&record)) {
+            record.write(&mut self.log);
+        }
+    }
+
+    pub(super) fn flush_log(&mut self) {
+        if !self.log.is_empty() {
+            self.out.push(Output::AppendWal(std::mem::take(&mut self.log)));
+        }
+    }
+
+    /// Send, after all that led to it is on disk. The log goes first: the guard never knows of a signature that a
+    /// replay would not find.
+    pub(super) fn publish(&mut self, message: Message) {
+        self.flush_log();
+        self.out.extend(self.guard.take_changed().map(Output::WriteGuard));
+        self.out.push(Output::Broadcast(message));
+    }
+
+    pub(super) fn publish_vote(&mut self, vote: &mt::SignedVote<Context>) {
+        if vote.signature != UNSIGNED {
+            self.publish(Message::Vote(vote.into()));
+        }
+    }
+
+    pub(super) fn publish_proposal(&mut self, proposal: &mt::SignedProposal<Context>) {
+        if proposal.signature != UNSIGNED {
+            if self.replay.is_some() {
+                // The crash may have come before the block was sent.
+                self.publish_body(round_number(proposal.round), proposal.message.block.0);
+            }
+            self.publish(Message::Proposal(proposal.into()));
+        }
+    }
+
+    pub(super) fn publish_body(&mut self, round: u32, block: Hash) {
+        if let Some(bytes) = self.bodies.get(&block) {
+            let height = self.height;
+            self.out.push(Output::Broadcast(Message::Body(Body { height, round, block, bytes })));
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What goes into consensus and what comes out.
+
+use crate::{
+    evidence::Evidence,
+    message::{Bytes, Message},
+    timers::Timer,
+    types::ValidatorsError,
+};
+use primitives::{AccountId, Certificate, Hash, Height, Moment, ValidatorSet};
+
+/// A running validator's identity and chain.
+pub struct Identity {
+    /// Hash of the genesis block: part of everything signed.
+    pub genesis: Hash,
+    /// The account that staked.
+    pub account: AccountId,
+    /// Secret of the vote key.
+    pub key: ed25519_dalek::SigningKey,
+}
+
+/// What moves consensus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Begin, or go on above blocks that came another way. The first input must be this one.
+    Start {
+        /// The next height: one above the newest durable block.
+        height: Height,
+        /// Its validators.
+        validators: ValidatorSet,
+        /// Hash of the newest durable block.
+        parent: Hash,
+        /// Proof that the parent is final; `None` for genesis.
+        certificate: Option<Certificate>,
+    },
+    /// A timer went off.
+    Elapsed(Timer),
+    /// The answer to [`Output::Build`].
+    Built {
+        /// As in the request.
+        height: Height,
+        /// As in the request.
+        round: u32,
+        /// The block's hash.
+        block: Hash,
+        /// The encoded block.
+        body: Bytes,
+    },
+    /// The answer to [`Output::Check`].
+    Checked {
+        /// As in the request.
+        height: Height,
+        /// As in the request.
+        block: Hash,
+        /// What the chain found.
+        verdict: Verdict,
+    },
+    /// A peer's message, decoded by [`Message::from_bytes`].
+    Received(Message),
+    /// The answer to [`Output::Commit`]: block, certificate and state are durable.
+    Committed {
+        /// Height of the block.
+        height: Height,
+        /// The block's time on the chain's clock, in milliseconds.
+        stamp_ms: Moment,
+        /// Validators of the next height.
+        validators: ValidatorSet,
+        /// Whether transactions wait that the block does not hold.
+        work: bool,
+        /// Time until the state itself has work to do, in milliseconds; `None` if it has none.
+        due_in_ms: Option<u64>,
+    },
+    /// A transaction waits.
+    WorkWaits,
+}
+
+/// What the chain found about a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be decided as it was proposed. The chain keeps the outcome, so that a commit is quick.
+    Valid,
+    /// It breaks a rule.
+    Invalid,
+    /// The bytes are not a block with that hash: the sender is at fault, not the proposer.
+    Forged,
+}
+
+/// What consensus wants done. Outputs are performed in order, each finished before the next begins, but for
+/// [`Output::Build`] and [`Output::Check`], which are begun and answered later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Append to the write-ahead log and sync it. If that fails, stop the process.
+    AppendWal(Vec<u8>),
+    /// Replace the guard's record and sync it. If that fails, stop the process.
+    WriteGuard(Vec<u8>),
+    /// Forget the write-ahead log.
+    ResetWal,
+    /// Send to all validators.
+    Broadcast(Message),
+    /// Report the timer as [`Input::Elapsed`] after so many milliseconds.
+    Schedule(Timer, u64),
+    /// The timer need not be reported any more.
+    Cancel(Timer),
+    /// Build a block and answer with [`Input::Built`].
+    Build {
+        /// Height of the block.
+        height: Height,
+        /// Round in which it will be proposed.
+        round: u32,
+        /// Its parent.
+        parent: Hash,
+        /// Proof that the parent is final, with all signatures known; `None` if the parent is genesis.
+        certificate: Option<Certificate>,
+        /// When the round gives up, in milliseconds.
+        within_ms: u64,
+    },
+    /// Check and execute a block and answer with [`Input::Checked`], or not at all if it can't be judged in time.
+    Check {
+        /// Height of the block.
+        height: Height,
+        /// What its proposal says; `None` if it is already decided, so that the rules of proposing do not matter.
+        proposed: Option<Proposed>,
+        /// Its hash, as the proposal says: the bytes may be another's.
+        block: Hash,
+        /// The encoded block.
+        body: Bytes,
+    },
+    /// Make block, certificate and state durable at once and answer with [`Input::Committed`].
+    Commit {
+        /// Proof that the block is final.
+        certificate: Certificate,
+        /// The encoded block, for a chain that has restarted since it checked it.
+        body: Bytes,
+    },
+    /// A proposal names a block that has not come: ask peers for it, if it does not come soon.
+    Want {
+        /// Height of the block.
+        height: Height,
+        /// Its hash.
+        block: Hash,
+    },
+    /// A validator is at this height, above ours: ask peers for [`Message::Decided`].
+    Behind {
+        /// Where the validator is.
+        height: Height,
+    },
+    /// A validator signed two things where it may sign one.
+    Evidence(Evidence),
+    /// Stop the process.
+    Halt(Fault),
+}
+
+/// What a signed proposal says of its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proposed {
+    /// Round of the proposal.
+    pub round: u32,
+    /// The earlier round whose polka justifies proposing the block again.
+    pub pol_round: Option<u32>,
+    /// Who proposes.
+    pub proposer: AccountId,
+}
+
+/// Why consensus can't go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The runtime named validators that can't decide.
+    #[error("the validators of height {height} can't be used: {source}")]
+    Validators {
+        /// The height.
+        height: Height,
+        /// Why not.
+        source: ValidatorsError,
+    },
+    /// A decided block whose content is gone.
+    #[error(
+        "block {block} at height {height} is decided, but its content is lost: restart and sync it from peers"
+    )]
+    BodyLost {
+        /// Its height.
+        height: Height,
+        /// Its hash.
+        block: Hash,
+    },
+    /// Malachite broke off in a way from which it can't go on.
+    #[error("consensus broke off at height {height}: {reason}")]
+    Broken {
+        /// Where.
+        height: Height,
+        /// What it said.
+        reason: String,
+    },
+}

@@ -1,0 +1,273 @@
+//! Single steps of one validator, by hand.
+
+use super::network::{GENESIS, account, key, validator_set};
+use crate::{
+    Body, Bytes, Config, Consensus, Decided, Identity, Input, Message, Output, SignedVote, Step,
+    Time, Timer, TimerKind, Verdict, Vote, VoteKind, WithoutRecord, store::Recovered, vote_bytes,
+};
+use ed25519_dalek::Signer;
+use primitives::{Certificate, Hash};
+use std::sync::Arc;
+
+const BLOCK: Hash = Hash([5; 32]);
+
+/// One of equal validators, started at height 1 with no one else there.
+fn start(node: usize, powers: &[u64]) -> (Consensus, Vec<Output>) {
+    let identity = Identity { genesis: GENESIS, account: account(node), key: key(node) };
+    let (config, recovered) = (Config::default(), Recovered::default());
+    let mut consensus =
+        Consensus::new(config, identity, recovered, WithoutRecord::NewChain).expect("new");
+    let mut out = Vec::new();
+    let validators = validator_set(powers, 1);
+    let start = Input::Start { height: 1, validators, parent: GENESIS, certificate: None };
+    consensus.step(Time(0), start, &mut out);
+    (consensus, out)
+}
+
+/// A node of four that does not propose first, and the propose timer of round 0.
+fn waiting() -> (Consensus, Timer) {
+    (0..4)
+        .find_map(|node| {
+            let (consensus, out) = start(node, &[1; 4]);
+            let builds = out.iter().any(|output| matches!(output, Output::Build { .. }));
+            let timer = out.iter().find_map(|output| match output {
+                Output::Schedule(timer, _) if timer.kind == TimerKind::Propose(0) => Some(*timer),
+                _ => None,
+            })?;
+            (!builds).then_some((consensus, timer))
+        })
+        .expect("three of four do not propose")
+}
+
+fn prevotes(out: &[Output]) -> usize {
+    let is = |o: &&Output| matches!(o, Output::Broadcast(Message::Vote(s)) if s.vote.kind == VoteKind::Prevote);
+    out.iter().filter(is).count()
+}
+
+#[test]
+fn a_timer_counts_once_and_not_after_it_was_cancelled() {
+    let (mut consensus, timer) = waiting();
+    let mut out = Vec::new();
+    consensus.step(Time(3_000), Input::Elapsed(timer), &mut out);
+    assert_eq!(prevotes(&out), 1, "nil for the missing proposal");
+    out.clear();
+    consensus.step(Time(3_001), Input::Elapsed(timer), &mut out);
+    assert_eq!(out, [], "it has gone off already");
+
+    let (mut consensus, timer) = waiting();
+    let validators = validator_set(&[1; 4], 2);
+    let start = Input::Start { height: 2, validators, parent: Hash([1; 32]), certificate: None };
+    consensus.step(Time(10), start, &mut out);
+    out.clear();
+    consensus.step(Time(3_000), Input::Elapsed(timer), &mut out);
+    assert_eq!(out, [], "it belongs to a height that is over");
+}
+
+#[test]
+fn what_is_published_is_on_disk_before() {
+    let (mut consensus, timer) = waiting();
+    let mut out = Vec::new();
+    consensus.step(Time(3_000), Input::Elapsed(timer), &mut out);
+    let place = |is: fn(&Output) -> bool| out.iter().position(is).expect("is there");
+    let log = place(|output| matches!(output, Output::AppendWal(_)));
+    let guard = place(|output| matches!(output, Output::WriteGuard(_)));
+    let vote = place(|output| matches!(output, Output::Broadcast(_)));
+    assert!(log < guard && guard < vote);
+}
+
+#[test]
+fn an_unnamed_block_is_not_looked_at() {
+    let (mut consensus, _) = waiting();
+    let mut out = Vec::new();
+    for number in 0..20 {
+        let bytes = Arc::new(vec![number; 100]);
+        let body = Body { height: 1, round: 0, block: Hash([number; 32]), bytes };
+        consensus.step(Time(1), Input::Received(Message::Body(body)), &mut out);
+    }
+    assert_eq!(out, []);
+}
+
+#[test]
+fn without_guard_record_nothing_is_signed_until_the_chain_has_moved_on() {
+    let identity = Identity { genesis: GENESIS, account: account(0), key: key(0) };
+    let without = WithoutRecord::ExistingChain { started_ms: 1_000 };
+    let mut consensus =
+        Consensus::new(Config::default(), identity, Recovered::default(), without).expect("new");
+    let mut out = Vec::new();
+    let validators = validator_set(&[1], 5);
+    let start = Input::Start { height: 5, validators, parent: GENESIS, certificate: None };
+    consensus.step(Time(0), start, &mut out);
+    let builds = |out: &[Output]| out.iter().any(|o| matches!(o, Output::Build { .. }));
+    assert!(!builds(&out), "the only validator does not even propose");
+    assert!(!out.iter().any(|output| matches!(output, Output::WriteGuard(_))));
+}
+
+fn body(text: &str) -> Bytes {
+    Arc::new(text.as_bytes().to_vec())
+}
+
+fn step(consensus: &mut Consensus, now_ms: u64, input: Input) -> Vec<Output> {
+    let mut out = Vec::new();
+    consensus.step(Time(now_ms), input, &mut out);
+    out
+}
+
+/// The only validator, which has decided height 1 at 20 ms, and its outputs since it was given the block.
+fn decided() -> (Consensus, Vec<Output>) {
+    let (mut consensus, _) = start(0, &[1]);
+    let built = Input::Built { height: 1, round: 0, block: BLOCK, body: body("a block") };
+    let out = step(&mut consensus, 20, built);
+    (consensus, out)
+}
+
+fn committed(work: bool, due_in_ms: Option<u64>) -> Input {
+    let validators = validator_set(&[1], 2);
+    Input::Committed { height: 1, stamp_ms: 1, validators, work, due_in_ms }
+}
+
+fn starts_next(out: &[Output]) -> bool {
+    out.iter().any(|output| matches!(output, Output::Build { height: 2, .. }))
+}
+
+fn timer(out: &[Output], kind: TimerKind) -> (Timer, u64) {
+    let scheduled = out.iter().find_map(|output| match output {
+        Output::Schedule(timer, after_ms) if timer.kind == kind => Some((*timer, *after_ms)),
+        _ => None,
+    });
+    scheduled.expect("the timer is started")
+}
+
+#[test]
+fn one_sync_of_the_log_precedes_a_commit_and_one_of_the_guard_follows() {
+    let (_, out) = decided();
+    let order: Vec<_> = out
+        .iter()
+        .filter_map(|output| match output {
+            Output::AppendWal(_) => Some("log"),
+            Output::Commit { .. } => Some("commit"),
+            Output::WriteGuard(_) => Some("guard"),
+            Output::Broadcast(Message::Vote(_) | Message::Proposal(_)) => Some("send"),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(order, ["log", "commit", "guard", "send", "send", "send"]);
+}
+
+#[test]
+fn the_next_height_starts_at_once_when_work_comes_after_the_interval() {
+    let (mut consensus, _) = decided();
+    let out = step(&mut consensus, 30, committed(false, None));
+    let (interval, after_ms) = timer(&out, TimerKind::Interval);
+    assert_eq!(after_ms, 470, "500 ms after the height's start");
+    assert_eq!(timer(&out, TimerKind::Heartbeat).1, 2_970);
+    assert!(!starts_next(&step(&mut consensus, 500, Input::Elapsed(interval))));
+    assert!(starts_next(&step(&mut consensus, 700, Input::WorkWaits)));
+}
+
+#[test]
+fn work_that_comes_early_waits_for_the_interval() {
+    let (mut consensus, _) = decided();
+    let out = step(&mut consensus, 30, committed(false, None));
+    let (interval, _) = timer(&out, TimerKind::Interval);
+    assert!(!starts_next(&step(&mut consensus, 100, Input::WorkWaits)));
+    assert!(starts_next(&step(&mut consensus, 500, Input::Elapsed(interval))));
+}
+
+#[test]
+fn a_slow_height_is_followed_at_once_if_work_waits() {
+    let (mut consensus, _) = decided();
+    assert!(starts_next(&step(&mut consensus, 501, committed(true, None))));
+}
+
+#[test]
+fn state_that_is_due_starts_the_next_height() {
+    let (mut consensus, _) = decided();
+    let out = step(&mut consensus, 30, committed(false, Some(900)));
+    let (interval, _) = timer(&out, TimerKind::Interval);
+    let (due, after_ms) = timer(&out, TimerKind::Due);
+    assert_eq!(after_ms, 900);
+    assert!(!starts_next(&step(&mut consensus, 500, Input::Elapsed(interval))));
+    assert!(starts_next(&step(&mut consensus, 930, Input::Elapsed(due))));
+}
+
+#[test]
+fn a_commit_that_was_not_asked_for_does_nothing() {
+    let (mut consensus, _) = start(0, &[1]);
+    assert_eq!(step(&mut consensus, 10, committed(true, None)), []);
+}
+
+/// Height 1's certificate by nodes 1 to 3 of four.
+fn certificate() -> Certificate {
+    let message = vote_bytes(&GENESIS, Step::Precommit, 1, 0, Some(BLOCK));
+    let sign = |node: usize| (account(node), key(node).sign(&message).to_bytes());
+    let signatures = [1, 2, 3].map(sign).to_vec();
+    Certificate { height: 1, round: 0, block: BLOCK, signatures }
+}
+
+fn final_block(certificate: &Certificate, text: &str) -> Input {
+    let decided = Decided { certificate: certificate.clone(), body: body(text) };
+    Input::Received(Message::Decided(decided))
+}
+
+fn checks(out: &[Output]) -> Vec<Bytes> {
+    let check = |output: &Output| match output {
+        Output::Check { proposed: None, body, .. } => Some(body.clone()),
+        _ => None,
+    };
+    out.iter().filter_map(check).collect()
+}
+
+#[test]
+fn a_final_block_from_a_peer_is_checked_and_committed() {
+    let (mut consensus, _) = start(0, &[1; 4]);
+    let out = step(&mut consensus, 5, final_block(&certificate(), "forged"));
+    assert_eq!(checks(&out), [body("forged")]);
+    let checked = |verdict| Input::Checked { height: 1, block: BLOCK, verdict };
+    let out = step(&mut consensus, 6, checked(Verdict::Forged));
+    assert_eq!(out, [Output::Want { height: 1, block: BLOCK }]);
+
+    let out = step(&mut consensus, 7, final_block(&certificate(), "a block"));
+    assert_eq!(checks(&out), [body("a block")]);
+    let out = step(&mut consensus, 8, checked(Verdict::Valid));
+    let commit = out.iter().find_map(|output| match output {
+        Output::Commit { certificate, body } => Some((certificate.clone(), body.clone())),
+        _ => None,
+    });
+    assert_eq!(commit, Some((certificate(), body("a block"))));
+
+    // Whoever lags does not wait for the interval.
+    let validators = validator_set(&[1; 4], 2);
+    let (height, stamp_ms) = (1, 1);
+    let committed = Input::Committed { height, stamp_ms, validators, work: false, due_in_ms: None };
+    step(&mut consensus, 9, committed);
+    assert_eq!(consensus.height(), Some(2));
+}
+
+#[test]
+fn a_final_block_without_proof_is_ignored() {
+    let (mut consensus, _) = start(0, &[1; 4]);
+    let changes: [fn(&mut Certificate); 4] = [
+        |certificate| certificate.signatures.truncate(2),
+        |certificate| certificate.signatures[1].1[3] ^= 1,
+        |certificate| certificate.signatures[1] = certificate.signatures[0],
+        |certificate| certificate.block = Hash([6; 32]),
+    ];
+    for change in changes {
+        let mut certificate = certificate();
+        change(&mut certificate);
+        assert_eq!(step(&mut consensus, 5, final_block(&certificate, "a block")), []);
+    }
+}
+
+#[test]
+fn a_vote_for_a_later_height_tells_that_we_lag_only_if_its_signature_is_good() {
+    let (mut consensus, _) = start(0, &[1; 4]);
+    let kind = VoteKind::Prevote;
+    let vote = Vote { kind, height: 9, round: 0, block: None, validator: account(2) };
+    let mut signed = SignedVote { vote, signature: [1; 64] };
+    let forged = Input::Received(Message::Vote(signed.clone()));
+    assert_eq!(step(&mut consensus, 5, forged), []);
+    signed.signature = key(2).sign(&signed.signed_bytes(&GENESIS)).to_bytes();
+    let good = Input::Received(Message::Vote(signed));
+    assert_eq!(step(&mut consensus, 5, good), [Output::Behind { height: 9 }]);
+}
