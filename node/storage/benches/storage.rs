@@ -87,6 +87,21 @@ fn benches(criterion: &mut Criterion) {
             start.elapsed()
         });
     });
+    drop((snapshot, store));
+    group.sample_size(10);
+    group.bench_function(format!("open/keys={KEYS}"), |bencher| {
+        bencher.iter_custom(|count| {
+            let opened = |_| {
+                let start = Instant::now();
+                let database = Database::open(folder.path(), &Config::default());
+                let store = Store::open(database.expect("it is closed")).expect("it is whole");
+                let elapsed = start.elapsed();
+                drop(store);
+                elapsed
+            };
+            (0..count).map(opened).sum()
+        });
+    });
     group.finish();
 }
 

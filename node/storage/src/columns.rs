@@ -42,6 +42,14 @@ const BLOCK_BUFFER_BYTES: usize = 32 << 20;
 /// Bits of a Bloom filter for each key: 1 % of the lookups of absent keys read a block in vain.
 const BLOOM_BITS: f64 = 10.0;
 
+/// Deleted or overwritten entries that one step of a scan may skip in a memtable before RocksDB writes
+/// it out. Schedules are queues: each scan begins where all earlier entries were deleted.
+pub(crate) const SCAN_SKIPS_MAX: &str = "4096";
+/// Deletions among [`DELETIONS_WINDOW`] entries after which a file is compacted.
+const DELETIONS_MAX: usize = 2_048;
+/// Entries of a file that are looked at together for deletions.
+const DELETIONS_WINDOW: usize = 4_096;
+
 pub(crate) fn header_key(height: Height) -> [u8; 5] {
     tagged_height(b'h', height)
 }
@@ -86,7 +94,7 @@ pub(crate) fn descriptors(config: &Config) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_hyper_clock_cache(config.cache_mb << 20, 0);
     let with = |name, options| ColumnFamilyDescriptor::new(name, options);
     vec![
-        with(STATE, point_lookup_options(&cache, STATE_BUFFER_BYTES)),
+        with(STATE, state_options(&cache)),
         with(TRANSACTIONS, point_lookup_options(&cache, BLOCK_BUFFER_BYTES)),
         with(BLOCKS, by_height_options(&cache)),
         with(CERTIFICATES, by_height_options(&cache)),
@@ -95,6 +103,12 @@ pub(crate) fn descriptors(config: &Config) -> Vec<ColumnFamilyDescriptor> {
         with(BLOBS, by_height_options(&cache)),
         with(META, by_height_options(&cache)),
     ]
+}
+
+fn state_options(cache: &Cache) -> Options {
+    let mut options = point_lookup_options(cache, STATE_BUFFER_BYTES);
+    options.add_compact_on_deletion_collector_factory(DELETIONS_WINDOW, DELETIONS_MAX, 0.0);
+    options
 }
 
 /// For keys that are looked up one at a time, all over the column.

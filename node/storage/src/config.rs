@@ -4,7 +4,8 @@
 pub const CACHE_MB_MAX: usize = 1 << 20;
 
 /// Choices about the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Megabytes of memory that cache blocks of the database's files, in 1..=[`CACHE_MB_MAX`].
     pub cache_mb: usize,

@@ -4,7 +4,7 @@ use crate::{
     Config, Error,
     columns::{
         self, BLOBS, BLOCKS, CERTIFICATES, CHANGES, EVENTS, META, META_FLUSHED, META_FORMAT,
-        META_HEAD, TRANSACTIONS, body_key, hash_key, header_key, height_key,
+        META_HEAD, SCAN_SKIPS_MAX, STATE, TRANSACTIONS, body_key, hash_key, header_key, height_key,
     },
 };
 use codec::{Decode, DecodeAll, Encode};
@@ -54,6 +54,9 @@ impl Database {
         let options = columns::database_options();
         let db = Db::open_cf_descriptors(&options, path, columns::descriptors(config))
             .map_err(|source| open_error(path, source))?;
+        // Options of the column that can only be set while it is open.
+        let skips = ("memtable_op_scan_flush_trigger", SCAN_SKIPS_MAX);
+        db.set_options_cf(column(&db, STATE), &[skips])?;
         let database = Self { db: Arc::new(db), path: path.to_path_buf(), syncs: Arc::default() };
         database.check_format()?;
         Ok(database)

@@ -446,6 +446,31 @@ fn a_flush_that_ended_half_way_is_done_again_at_the_start() {
 }
 
 #[test]
+fn a_queue_in_the_state_does_not_grow_a_tail_of_deleted_entries() {
+    const BLOCKS: u32 = 400;
+    let entry =
+        |block: u32, n: u32| [b"queue".as_slice(), &(block * 100 + n).to_be_bytes()].concat();
+    let dir = folder();
+    let mut chain = Chain::create(dir.path());
+    for height in 1..=BLOCKS {
+        let come = (0..100).map(|n| (entry(height, n), Some(vec![1])));
+        let go = (0..100).map(|n| (entry(height - 1, n), None));
+        let root = chain.store.stage(come.chain(go).collect(), events(height)).expect("room");
+        let block = block(height, chain.store.head().hash, root);
+        chain.commit_block(&block).expect("the staged block");
+        assert_eq!(chain.store.head().next_key(b"queue", b"queue"), Some(entry(height, 0)));
+    }
+    let Chain { store, .. } = chain;
+    let database = store.database().clone();
+    drop(store);
+    let state = database.column(columns::STATE);
+    let deletes = database.db.property_int_value_cf(state, "rocksdb.num-deletes-active-mem-table");
+    let deletes = deletes.expect("a property of each column").expect("a number");
+    let skips_max: u64 = columns::SCAN_SKIPS_MAX.parse().expect("a number");
+    assert!(deletes < 2 * skips_max, "{deletes} of {} entries", BLOCKS * 100);
+}
+
+#[test]
 #[should_panic(expected = "events are handed over beside the writes")]
 fn events_among_the_writes_are_a_bug() {
     let dir = folder();
