@@ -1,0 +1,56 @@
+//! The registry's parameters.
+
+use framework::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Parameters of the registry; spans are in milliseconds of market time.
+#[derive(
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    Serialize,
+    Deserialize,
+)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// Least stake of an agent.
+    pub stake_min: Balance,
+    /// A heartbeat is free, and possible, this long after the last sign of life.
+    pub heartbeat_ms: Moment,
+    /// Who gave no sign of life for this long is not drawn.
+    pub silence_ms: Moment,
+    /// Whether slashes are only told and not done.
+    pub shadow_slashing: bool,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            stake_min: Balance::new(10_000_000_000_000),
+            heartbeat_ms: 50_000,
+            silence_ms: 180_000,
+            shadow_slashing: false,
+        }
+    }
+}
+
+impl Params {
+    /// The bounds that code sets to governance.
+    pub fn check(&self) -> Result<(), String> {
+        if self.stake_min.is_zero() {
+            return Err("stake_min is 0: an agent must have something to lose".into());
+        }
+        if !(1_000..self.silence_ms).contains(&self.heartbeat_ms) || self.silence_ms > 86_400_000 {
+            return Err(format!(
+                "heartbeat_ms = {} and silence_ms = {}: 1000 <= heartbeat_ms < silence_ms <= one day",
+                self.heartbeat_ms, self.silence_ms
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! How payouts are paid, tried again, given up and claimed.
+
+use super::{
+    Error, Event, FORFEITS, FORFEITS_PER_BLOCK_MAX, IDS_MAX, INTENTS, Intent, IntentState, OPEN,
+    PAYEES, PAYEES_PER_BLOCK_MAX, PAYOUTS_PER_BLOCK_MAX, POT, PayoutId, RETRIES_MAX, TRIES,
+    UNCLAIMED,
+    intents::{accrue, store},
+    params,
+};
+use crate::{agents::clock, balances, balances::HoldReason, tasks, treasury};
+use framework::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Pays payees whose time has come, within the block's budget. The schedule's order is fair: who is
+/// tried goes to a later place.
+pub(super) fn pay_due(cx: &mut Ctx) {
+    let mut left = PAYOUTS_PER_BLOCK_MAX;
+    for (_, payee) in TRIES.due(cx, clock::now(cx), PAYEES_PER_BLOCK_MAX) {
+        if left == 0 {
+            return;
+        }
+        left -= try_payee(cx, &payee, left);
+    }
+}
+
+/// Tries to pay a payee all it is owed, at most `limit` payouts; gives how many it handled.
+fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize) -> usize {
+    let ids: Vec<_> = OPEN.of(cx, payee).chain(UNCLAIMED.of(cx, payee)).take(limit).collect();
+    let intents = load(cx, &ids).expect("indexes name payouts that exist");
+    let Err(reason) = transfer(cx, payee, &intents) else { return ids.len() };
+
+    let (params, now) = (params(cx), clock::now(cx));
+    let mut owed = PAYEES.get(cx, payee).expect("a payee that is tried is owed something");
+    let old = owed.next_try;
+    owed.attempts = owed.attempts.saturating_add(1);
+    if owed.attempts <= RETRIES_MAX {
+        let wait_ms = params.retry_ms << (owed.attempts - 1);
+        let next_try = now.saturating_add(wait_ms);
+        owed.next_try = Some(next_try);
+        store(cx, payee, owed, old);
+        let (payee, amount, attempts) = (*payee, owed.amount, owed.attempts);
+        cx.emit(Event::Failed { payee, amount, reason, attempts, next_try });
+        return ids.len();
+    }
+    let until = now.saturating_add(params.unclaimed_ms);
+    for (id, intent) in intents {
+        if intent.state == IntentState::Accrued {
+            give_up(cx, id, intent, until);
+        }
+    }
+    // Payouts beyond the limit are given up in the next block.
+    let more = OPEN.of(cx, payee).next().is_some();
+    (owed.attempts, owed.next_try) = if more { (RETRIES_MAX, Some(now)) } else { (0, None) };
+    store(cx, payee, owed, old);
+    ids.len()
+}
+
+fn give_up(cx: &mut Ctx, id: PayoutId, mut intent: Intent, until: Moment) {
+    intent.state = IntentState::Unclaimed(until);
+    OPEN.remove(cx, &intent.payee, &id);
+    UNCLAIMED.insert(cx, &intent.payee, &id);
+    FORFEITS.insert(cx, until, &id);
+    INTENTS.set(cx, &id, &intent);
+    tasks::payout_done(cx, &intent.task);
+    let Intent { payee, amount, .. } = intent;
+    cx.emit(Event::Unclaimed { payout: id, payee, amount, until });
+}
+
+/// Pays some payouts of one payee by one transfer, or none of them.
+fn transfer(cx: &mut Ctx, payee: &AccountId, intents: &[(PayoutId, Intent)]) -> DispatchResult {
+    let amount: Balance = intents.iter().map(|(_, intent)| intent.amount).sum();
+    balances::transfer_held(cx, HoldReason::Accrued, &POT, payee, amount, None)?;
+    for (id, intent) in intents {
+        let paid = IntentState::Paid(cx.block.height);
+        end(cx, id, intent, paid);
+        let (payout, task, payee, amount) = (*id, intent.task, intent.payee, intent.amount);
+        cx.emit(Event::Paid { payout, task, payee, amount });
+    }
+    settle(cx, payee, amount);
+    let payouts = u32::try_from(intents.len()).unwrap_or(u32::MAX);
+    cx.emit(Event::Transferred { payee: *payee, amount, payouts });
+    Ok(())
+}
+
+/// Takes a payout off all indexes and tells its task, unless it was told before. The record stays as
+/// long as the task's does.
+fn end(cx: &mut Ctx, id: &PayoutId, intent: &Intent, state: IntentState) {
+    match intent.state {
+        IntentState::Accrued => {
+            OPEN.remove(cx, &intent.payee, id);
+            tasks::payout_done(cx, &intent.task);
+        }
+        IntentState::Unclaimed(until) => {
+            UNCLAIMED.remove(cx, &intent.payee, id);
+            FORFEITS.remove(cx, until, id);
+        }
+        IntentState::Paid(_) | IntentState::Forfeited => unreachable!("a payout ends once"),
+    }
+    if tasks::exists(cx, &intent.task) {
+        INTENTS.set(cx, id, &Intent { state, ..intent.clone() });
+    } else {
+        INTENTS.remove(cx, id);
+    }
+}
+
+/// Takes what has ended off what the payee is owed.
+fn settle(cx: &mut Ctx, payee: &AccountId, amount: Balance) {
+    let mut owed = PAYEES.get(cx, payee).expect("a payee with payouts is owed something");
+    let old = owed.next_try;
+    owed.amount = owed.amount.checked_sub(amount).expect("what is owed is the sum of payouts");
+    owed.attempts = 0;
+    // What is left accrues on, or is tried in the next block if the budget cut it off.
+    if OPEN.of(cx, payee).next().is_none() {
+        owed.next_try = None;
+    }
+    store(cx, payee, owed, old);
+}
+
+/// Gives payouts that nobody claimed to the treasury, within the block's budget.
+pub(super) fn forfeit_due(cx: &mut Ctx) {
+    for (_, id) in FORFEITS.due(cx, clock::now(cx), FORFEITS_PER_BLOCK_MAX) {
+        let intent = INTENTS.get(cx, &id).expect("schedules name payouts that exist");
+        let Intent { payee, amount, .. } = intent;
+        balances::transfer_held(cx, HoldReason::Accrued, &POT, &treasury::TREASURY, amount, None)
+            .expect("the pot holds what is owed, and the treasury exists");
+        end(cx, &id, &intent, IntentState::Forfeited);
+        let mut owed = PAYEES.get(cx, &payee).expect("a payee with payouts is owed something");
+        owed.amount = owed.amount.checked_sub(amount).expect("what is owed is the sum of payouts");
+        store(cx, &payee, owed, owed.next_try);
+        cx.emit(Event::Forfeited { payout: id, payee, amount });
+    }
+}
+
+/// Pays the given payouts now. All or nothing: if one transfer fails, so does the call.
+pub(super) fn claim(cx: &mut Ctx, ids: &[PayoutId]) -> DispatchResult {
+    check_ids(ids)?;
+    let mut by_payee = BTreeMap::<AccountId, Vec<(PayoutId, Intent)>>::new();
+    for (id, intent) in load(cx, ids)? {
+        by_payee.entry(intent.payee).or_default().push((id, intent));
+    }
+    by_payee.iter().try_for_each(|(payee, intents)| transfer(cx, payee, intents))
+}
+
+/// Sends unclaimed payouts to another account. Their tasks are settled already.
+pub(super) fn redirect(
+    cx: &mut Ctx,
+    who: AccountId,
+    ids: &[PayoutId],
+    to: AccountId,
+) -> DispatchResult {
+    check_ids(ids)?;
+    for (id, intent) in load(cx, ids)? {
+        ensure(intent.agent == who, Error::NotTheAgent)?;
+        let IntentState::Unclaimed(until) = intent.state else {
+            return Err(Error::NotUnclaimed.into());
+        };
+        UNCLAIMED.remove(cx, &intent.payee, &id);
+        FORFEITS.remove(cx, until, &id);
+        settle_redirected(cx, &intent);
+        let (from, amount) = (intent.payee, intent.amount);
+        let told = intent.task;
+        INTENTS.set(cx, &id, &Intent { payee: to, state: IntentState::Accrued, ..intent });
+        tasks::payout_reopened(cx, &told);
+        accrue(cx, &to, &id, amount);
+        cx.emit(Event::Redirected { payout: id, from, to, amount });
+    }
+    Ok(())
+}
+
+fn settle_redirected(cx: &mut Ctx, intent: &Intent) {
+    let mut owed = PAYEES.get(cx, &intent.payee).expect("a payee with payouts is owed something");
+    owed.amount =
+        owed.amount.checked_sub(intent.amount).expect("what is owed is the sum of payouts");
+    store(cx, &intent.payee, owed, owed.next_try);
+}
+
+fn check_ids(ids: &[PayoutId]) -> DispatchResult {
+    let different = ids.iter().collect::<BTreeSet<_>>().len() == ids.len();
+    ensure((1..=IDS_MAX).contains(&ids.len()) && different, Error::BadIds)
+}
+
+/// The payouts with these ids, none of which has ended.
+fn load(cx: &Ctx, ids: &[PayoutId]) -> Result<Vec<(PayoutId, Intent)>, DispatchError> {
+    ids.iter()
+        .map(|id| {
+            let intent = INTENTS.get(cx, id).ok_or(Error::UnknownPayout)?;
+            let open = matches!(intent.state, IntentState::Accrued | IntentState::Unclaimed(_));
+            ensure(open, Error::AlreadyClosed)?;
+            Ok((*id, intent))
+        })
+        .collect()
+}
