@@ -75,7 +75,13 @@ pub enum Call {
 impl Dispatch for Call {
     fn weight(&self) -> Weight {
         // The recipient's account; the sender's is part of what every transaction costs.
-        Weight::rw(1, 1)
+        match self {
+            Self::transfer_allow_death { .. } | Self::transfer_keep_alive { .. } => {
+                Weight::rw(1, 1)
+            }
+            // The sender's again, for its amount, where another account makes the call.
+            Self::transfer_all { .. } => Weight::rw(2, 1),
+        }
     }
 
     fn dispatch(self, cx: &mut Ctx, origin: Origin) -> DispatchResult {
