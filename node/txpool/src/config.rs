@@ -12,7 +12,8 @@ pub const BANNED_MAX: usize = 16_384;
 pub const BANNED_BLOCKS: u32 = 128;
 
 /// The limits of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Most transactions, futures included.
     pub transactions_max: usize,

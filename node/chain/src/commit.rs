@@ -1,0 +1,66 @@
+//! Committing the block that was decided.
+
+use crate::{Chain, Error, Head};
+use primitives::{AccountId, Block, Certificate, Hash, Nonce};
+use std::sync::Arc;
+use storage::CommitInput;
+
+/// A block that became final. Its events are the value of `System.Events` in the head's snapshot.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The new head.
+    pub head: Head,
+    /// The block.
+    pub block: Arc<Block>,
+    /// Hashes of the whole body, in order.
+    pub hashes: Vec<Hash>,
+    /// The signed transactions, in order.
+    pub included: Vec<Included>,
+}
+
+/// A signed transaction of a final block: what the pool needs to know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Included {
+    /// Hash of the full bytes.
+    pub hash: Hash,
+    /// Who signed it.
+    pub sender: AccountId,
+    /// Its nonce: the account's is one more now.
+    pub nonce: Nonce,
+}
+
+impl Chain {
+    /// Commits a block that was built or checked on the head. When this returns, it is on disk and is the head. The caller
+    /// vouches for the certificate's signatures.
+    ///
+    /// [`Error::UnknownBlock`] leaves everything as it was: check the block, then commit it.
+    pub fn commit(&mut self, hash: &Hash, certificate: Certificate) -> Result<Committed, Error> {
+        let candidate = self.candidates.stage(&mut self.store, hash)?;
+        let transactions = candidate.transactions.iter().map(|tx| tx.hash());
+        let hashes: Vec<Hash> = candidate.inherents.iter().copied().chain(transactions).collect();
+        let snapshot = self.store.commit(CommitInput {
+            block: &candidate.block,
+            hash: *hash,
+            certificate: &certificate,
+            transaction_hashes: &hashes,
+        })?;
+        let snapshot = snapshot.clone();
+
+        let candidate = self.candidates.finish();
+        self.head = Head {
+            height: snapshot.height,
+            hash: *hash,
+            header: Arc::new(candidate.block.header.clone()),
+            time_ms: candidate.time_ms,
+            snapshot,
+            certificate: Some(Arc::new(certificate)),
+        };
+        self.verifier.forget(&hashes);
+        let included = candidate.transactions.iter().map(|tx| {
+            let decoded = &tx.checked.tx;
+            Included { hash: decoded.hash, sender: decoded.signer, nonce: decoded.extra.nonce }
+        });
+        let included = included.collect();
+        Ok(Committed { head: self.head.clone(), block: candidate.block, hashes, included })
+    }
+}

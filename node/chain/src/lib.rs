@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod build;
+mod candidate;
+mod check;
+mod commit;
+mod error;
+mod execute;
+mod head;
+mod open;
+mod verify;
+
+pub use build::{BuildRequest, Built, Rejected};
+pub use candidate::CANDIDATES_MAX;
+pub use check::{CLOCK_AHEAD_MAX_MS, CheckRequest, Checked};
+pub use commit::{Committed, Included};
+pub use error::{CheckError, Error, Fault};
+pub use execute::Refusal;
+pub use head::Head;
+pub use open::{Chain, Config};
+pub use verify::{PooledTx, VERIFIED_MAX, Verifier};
+
+#[cfg(test)]
+mod tests;

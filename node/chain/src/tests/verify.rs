@@ -1,0 +1,77 @@
+//! Signatures are verified once, and only for as long as that holds.
+
+use super::fixture::{Fixture, dev, folder};
+use crate::*;
+use pallets::system;
+use primitives::{Era, OpaqueTransaction};
+use runtime::{InvalidTransaction, RuntimeCall};
+use std::sync::Arc;
+
+fn remark(f: &Fixture, from: u8, era: Era) -> OpaqueTransaction {
+    let call = RuntimeCall::System(system::Call::remark { remark: vec![from] });
+    f.sign(&dev(from), call, 0, era)
+}
+
+fn verify(f: &Fixture, verifier: &Verifier, tx: &OpaqueTransaction) -> Verdict {
+    verifier.verify(f.chain.head(), std::slice::from_ref(tx), &[8; 32]).remove(0)
+}
+
+type Verdict = Result<Arc<PooledTx>, InvalidTransaction>;
+
+#[test]
+fn each_verdict_stands_at_its_transactions_place() {
+    let dir = folder();
+    let f = Fixture::open(&dir);
+    let good: Vec<_> = (0..5).map(|from| remark(&f, from, Era::Immortal)).collect();
+    let mut bad = good[2].clone();
+    *bad.0.last_mut().expect("bytes") ^= 1;
+    let cut = OpaqueTransaction(good[3].0[..40].to_vec());
+    let known = f.verified(&[&good[1]]);
+    let offered = [good[0].clone(), bad, good[1].clone(), cut, good[4].clone()];
+    let verdicts = f.chain.verifier().verify(f.chain.head(), &offered, &[8; 32]);
+    assert_eq!(verdicts[0].as_ref().map(|tx| tx.hash()), Ok(good[0].hash()));
+    assert!(matches!(verdicts[1], Err(InvalidTransaction::BadProof)));
+    let again = verdicts[2].as_ref().expect("it was known");
+    assert!(Arc::ptr_eq(again, &known[0]), "what is known is not verified again");
+    assert!(matches!(verdicts[3], Err(InvalidTransaction::Custom(_))));
+    assert_eq!(verdicts[4].as_ref().map(|tx| tx.hash()), Ok(good[4].hash()));
+}
+
+#[test]
+fn a_mortal_signature_is_not_known_outside_of_its_era() {
+    let dir = folder();
+    let mut f = Fixture::open(&dir);
+    f.grow(1_000, &[]);
+    let tx = remark(&f, 1, Era::mortal(4, 1));
+    let verifier = f.chain.verifier().clone();
+    let first = verify(&f, &verifier, &tx).expect("the era is alive");
+    assert_eq!(first.alive, 2..5);
+    f.grow(2_000, &[]);
+    f.grow(3_000, &[]);
+    assert!(Arc::ptr_eq(&first, &verify(&f, &verifier, &tx).expect("block 4 is its last")));
+    f.grow(4_000, &[]);
+    assert!(verify(&f, &verifier, &tx).is_err(), "at height 5 its bytes mean another era");
+    f.grow(5_000, &[]);
+    assert_eq!(verify(&f, &verifier, &tx).err(), Some(InvalidTransaction::BadProof));
+}
+
+#[test]
+fn what_a_block_included_is_forgotten_and_the_memory_is_bounded() {
+    let dir = folder();
+    let mut f = Fixture::open(&dir);
+    let txs: Vec<_> = (0..6).map(|from| remark(&f, from, Era::Immortal)).collect();
+    let verifier = Verifier::new(f.chain.genesis(), 4);
+    let firsts: Vec<_> =
+        txs.iter().map(|tx| verify(&f, &verifier, tx).expect("it is good")).collect();
+    let is_known = |at: usize| {
+        let again = verify(&f, &verifier, &txs[at]).expect("it is good");
+        Arc::ptr_eq(&again, &firsts[at])
+    };
+    assert!(is_known(5) && is_known(2));
+    assert!(!is_known(0), "four at most are remembered");
+
+    let own = f.verified(&[&txs[0]]);
+    f.grow(1_000, &[&txs[0]]);
+    let again = f.verified(&[&txs[0]]);
+    assert!(!Arc::ptr_eq(&own[0], &again[0]));
+}

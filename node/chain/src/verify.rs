@@ -1,0 +1,166 @@
+//! Signatures, each verified once.
+
+use crate::Head;
+use primitives::{
+    Hash, Height, OpaqueTransaction,
+    crypto::batch::{Item, find_invalid},
+};
+use rayon::prelude::*;
+use runtime::{CheckedTx, DecodedTx, InvalidTransaction, Position};
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Most verified transactions that are remembered: more than a pool holds, so that what waits there is known.
+pub const VERIFIED_MAX: usize = 262_144;
+/// Fewest transactions that a thread decodes at a time.
+const DECODE_SHARE_MIN: usize = 64;
+
+/// A transaction with a valid signature.
+#[derive(Debug)]
+pub struct PooledTx {
+    /// Its bytes, as they go into a block.
+    pub bytes: OpaqueTransaction,
+    /// What they say.
+    pub checked: CheckedTx,
+    /// The heights at which the signature covers what it must: those of its era, from the one after its birth on.
+    pub alive: Range<Height>,
+}
+
+impl PooledTx {
+    /// Hash of the full bytes.
+    pub fn hash(&self) -> Hash {
+        self.checked.tx.hash
+    }
+}
+
+/// Decodes and verifies transactions and remembers those that are good. Clones share the memory: one serves the pool's
+/// admission, another the chain.
+#[derive(Clone)]
+pub struct Verifier {
+    genesis: Hash,
+    known: Arc<Mutex<Generations>>,
+}
+
+impl Verifier {
+    /// For the chain with this genesis; `max` verified transactions are remembered at most.
+    pub fn new(genesis: Hash, max: usize) -> Self {
+        let known = Generations { young_max: max / 2, ..Generations::default() };
+        Self { genesis, known: Arc::new(Mutex::new(known)) }
+    }
+
+    /// The verdicts for transactions that would go into the block after `head`, in their order. Work is spread over the
+    /// current rayon pool.
+    ///
+    /// What is remembered holds for one process: versions and genesis, which signatures cover too, are the same
+    /// throughout, and the hash of an era's first block never changes, as blocks are final. So the height decides alone.
+    ///
+    /// `seed` must come from the operating system, new for each call: see [`find_invalid`].
+    pub fn verify(
+        &self,
+        head: &Head,
+        transactions: &[OpaqueTransaction],
+        seed: &[u8; 32],
+    ) -> Vec<Result<Arc<PooledTx>, InvalidTransaction>> {
+        let at = Position { height: head.next_height(), parent: head.hash, genesis: self.genesis };
+        let shares = transactions.par_iter().with_min_len(DECODE_SHARE_MIN);
+        let hashes: Vec<Hash> = shares.clone().map(|tx| tx.hash()).collect();
+        let known = self.find(&hashes, at.height);
+        let decode =
+            |(bytes, known): (_, &Option<_>)| known.is_none().then(|| decode(head, &at, bytes));
+        let decoded: Vec<Option<Decoded>> = shares.zip(&known).map(decode).collect();
+
+        let new = decoded.iter().flatten().filter_map(|decoded| decoded.as_ref().ok());
+        let items: Vec<Item<'_>> = new.map(|(tx, payload)| item(tx, payload)).collect();
+        let mut invalid = find_invalid(&items, seed).into_iter().peekable();
+        let mut item_index = 0;
+        let mut verdict = |bytes: &OpaqueTransaction, decoded: Decoded| {
+            let (tx, _) = decoded?;
+            let is_bad = invalid.next_if_eq(&item_index).is_some();
+            item_index += 1;
+            match is_bad {
+                true => Err(InvalidTransaction::BadProof),
+                false => Ok(Arc::new(pooled(bytes.clone(), tx, at.height))),
+            }
+        };
+        let verdicts = transactions.iter().zip(known).zip(decoded);
+        let verdicts = verdicts.map(|((bytes, known), decoded)| match (known, decoded) {
+            (Some(known), _) => Ok(known),
+            (None, Some(decoded)) => verdict(bytes, decoded),
+            (None, None) => unreachable!("what is not known was decoded"),
+        });
+        let verdicts: Vec<_> = verdicts.collect();
+        self.lock().insert(verdicts.iter().flatten());
+        verdicts
+    }
+
+    /// Forgets transactions that a block included.
+    pub(crate) fn forget<'a>(&self, hashes: impl IntoIterator<Item = &'a Hash>) {
+        let mut known = self.lock();
+        hashes.into_iter().for_each(|hash| known.remove(hash));
+    }
+
+    fn find(&self, hashes: &[Hash], height: Height) -> Vec<Option<Arc<PooledTx>>> {
+        let known = self.lock();
+        let alive = |hash| known.get(hash).filter(|tx| tx.alive.contains(&height)).cloned();
+        hashes.iter().map(alive).collect()
+    }
+
+    /// Nothing that is done under the lock leaves the memory in pieces, so a panic elsewhere does not void it.
+    fn lock(&self) -> MutexGuard<'_, Generations> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A decoded transaction and what its signature must cover.
+type Decoded = Result<(DecodedTx, Vec<u8>), InvalidTransaction>;
+
+fn item<'a>(tx: &'a DecodedTx, payload: &'a [u8]) -> Item<'a> {
+    Item { account: tx.signer, message: payload, signature: &tx.signature }
+}
+
+fn decode(head: &Head, at: &Position, bytes: &OpaqueTransaction) -> Decoded {
+    let tx = runtime::decode_transaction(bytes)?;
+    let payload = tx.signing_payload(&head.snapshot, at)?;
+    Ok((tx, payload))
+}
+
+fn pooled(bytes: OpaqueTransaction, tx: DecodedTx, height: Height) -> PooledTx {
+    let era = tx.extra.era;
+    // A block cannot hold what covers its own hash, so an era begins one block late.
+    let alive = era.birth(height).saturating_add(1)..era.death(height);
+    PooledTx { bytes, checked: tx.verified(height), alive }
+}
+
+/// Two generations: when the young one is full it becomes the old one, and the old one is forgotten.
+#[derive(Default)]
+struct Generations {
+    young_max: usize,
+    young: HashMap<Hash, Arc<PooledTx>>,
+    old: HashMap<Hash, Arc<PooledTx>>,
+}
+
+impl Generations {
+    fn get(&self, hash: &Hash) -> Option<&Arc<PooledTx>> {
+        self.young.get(hash).or_else(|| self.old.get(hash))
+    }
+
+    fn insert<'a>(&mut self, transactions: impl Iterator<Item = &'a Arc<PooledTx>>) {
+        for tx in transactions {
+            if self.young.contains_key(&tx.hash()) {
+                continue;
+            }
+            if self.young.len() >= self.young_max {
+                self.old = std::mem::take(&mut self.young);
+            }
+            self.young.insert(tx.hash(), tx.clone());
+        }
+    }
+
+    fn remove(&mut self, hash: &Hash) {
+        self.young.remove(hash);
+        self.old.remove(hash);
+    }
+}
