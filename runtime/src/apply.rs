@@ -4,7 +4,7 @@ use crate::{CheckedTx, InvalidTransaction};
 use framework::{BlockEnv, Ctx, Dispatch, DispatchInfo, DispatchResult, Origin, TxOutput, Weight};
 use pallets::{
     system::{self, BASE_WEIGHT},
-    transaction_payment::{self, Multiplier},
+    transaction_payment::{self, Multiplier, Priced},
 };
 use primitives::StateRead;
 use std::cmp::Ordering;
@@ -17,8 +17,8 @@ use std::cmp::Ordering;
 ///
 /// # Errors
 ///
-/// `Stale`, `Future`, `AncientBirthBlock`, `ExhaustsResources`, `Payment`: the transaction cannot be
-/// included, and changes nothing.
+/// `Stale`, `Future`, `AncientBirthBlock`, `ExhaustsResources`, `Payment`, `Custom(CUSTOM_NOT_FREE)`: the
+/// transaction cannot be included, and changes nothing.
 pub fn apply_tx(
     view: &dyn StateRead,
     block: &BlockEnv,
@@ -35,6 +35,7 @@ pub fn apply_tx(
         Ordering::Greater => return Err(InvalidTransaction::Future),
         Ordering::Equal => {}
     }
+    tx.check_free(&cx)?;
     let priced = tx.priced();
     let taken = priced.fee_details(multiplier);
     transaction_payment::take(&mut cx, &mut signer, &taken)
@@ -52,8 +53,12 @@ pub fn apply_tx(
         tx.weight
     );
     let weight = tx.weight.corrected(used);
-    let used = transaction_payment::Priced { weight, ..priced }.fee_details(multiplier);
-    transaction_payment::settle(&mut cx, &tx.signer, &taken, &used);
+    let due = if weight == tx.weight {
+        taken
+    } else {
+        Priced { weight, ..priced }.fee_details(multiplier)
+    };
+    transaction_payment::settle(&mut cx, &tx.signer, &taken, &due);
     let info = DispatchInfo {
         weight: weight.plus(BASE_WEIGHT).into(),
         class: tx.class,

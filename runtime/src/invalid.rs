@@ -5,6 +5,8 @@ use scale_info::TypeInfo;
 
 /// [`InvalidTransaction::Custom`]: the bytes are no transaction.
 pub const CUSTOM_BAD_ENCODING: u8 = 1;
+/// [`InvalidTransaction::Custom`]: the call is free of charge only now and then, and not now.
+pub const CUSTOM_NOT_FREE: u8 = 2;
 
 /// Why a transaction is refused, in Substrate's order and words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, thiserror::Error)]
@@ -30,7 +32,7 @@ pub enum InvalidTransaction {
     /// No block has room for it.
     #[error("Transaction would exhaust the block limits")]
     ExhaustsResources,
-    /// A reason of this chain; see [`CUSTOM_BAD_ENCODING`].
+    /// A reason of this chain; see [`CUSTOM_BAD_ENCODING`] and [`CUSTOM_NOT_FREE`].
     #[error("Custom error: {0}")]
     Custom(u8),
     /// An inherent failed.

@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![deny(missing_docs)]
+#![deny(missing_docs, clippy::as_conversions, clippy::float_arithmetic)]
 
 mod apply;
 mod block;
@@ -32,7 +32,8 @@ pub use describe::{Runtime, describe, metadata_v14};
 pub use execution::{ApplyError, BlockOutput, Execution};
 pub use genesis::{CODE_KEY, genesis_state};
 pub use invalid::{
-    CUSTOM_BAD_ENCODING, InvalidTransaction, TransactionValidityError, UnknownTransaction,
+    CUSTOM_BAD_ENCODING, CUSTOM_NOT_FREE, InvalidTransaction, TransactionValidityError,
+    UnknownTransaction,
 };
 pub use spec::{ChainSpec, ChainType, Properties};
 pub use transaction::{

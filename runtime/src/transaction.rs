@@ -2,11 +2,12 @@
 
 use crate::{
     InvalidTransaction, RuntimeCall, SPEC_VERSION, TRANSACTION_VERSION,
-    invalid::CUSTOM_BAD_ENCODING,
+    invalid::{CUSTOM_BAD_ENCODING, CUSTOM_NOT_FREE},
 };
-use codec::{DecodeLimit, Encode};
+use codec::{DecodeLimit, Encode, MemTrackingInput};
 use framework::{Dispatch, DispatchClass, Pays, Weight};
 use pallets::{
+    agents,
     system::{self, BLOCK_BYTES_MAX, BLOCK_HASHES_MAX, ref_time_max},
     transaction_payment::{self, Priced},
 };
@@ -20,6 +21,12 @@ pub type UncheckedTransaction = Transaction<RuntimeCall>;
 
 /// How deep what a call carries may nest: calls in batches, lists in lists.
 pub const CALL_DEPTH_MAX: u32 = 16;
+
+/// Heap that any transaction may take when decoded, in bytes.
+const DECODED_HEAP_MIN: usize = 8 * 1024;
+/// Heap on top for each byte of the transaction: a call takes far more room in memory than its bytes, so
+/// that a batch of many tiny ones would let its sender fill the pool's memory.
+const DECODED_HEAP_PER_BYTE: usize = 16;
 
 /// Where a transaction would stand: in the block after the one whose state is at hand. The state does
 /// not hold the hash of its own block, so that is told here.
@@ -92,8 +99,7 @@ pub fn decode_transaction(bytes: &OpaqueTransaction) -> Result<DecodedTx, Invali
         return Err(InvalidTransaction::ExhaustsResources);
     }
     let decoded =
-        UncheckedTransaction::decode_all_with_depth_limit(CALL_DEPTH_MAX, &mut &bytes.0[..])
-            .map_err(|_| InvalidTransaction::Custom(CUSTOM_BAD_ENCODING))?;
+        decode_bounded(&bytes.0).ok_or(InvalidTransaction::Custom(CUSTOM_BAD_ENCODING))?;
     let Transaction::Signed { address, signature, extra, call } = decoded else {
         return Err(InvalidTransaction::Call);
     };
@@ -107,6 +113,15 @@ pub fn decode_transaction(bytes: &OpaqueTransaction) -> Result<DecodedTx, Invali
     let length = u32::try_from(encoded.len()).expect("at most TRANSACTION_BYTES_MAX and 4 bytes");
     let hash = primitives::crypto::hash::blake2_256(&encoded);
     Ok(DecodedTx { hash, signer, extra, call, signature, length, weight, class, pays })
+}
+
+/// Decodes all bytes, in bounded depth and memory.
+fn decode_bounded(bytes: &[u8]) -> Option<UncheckedTransaction> {
+    let mut rest = bytes;
+    let heap_max = DECODED_HEAP_MIN + bytes.len() * DECODED_HEAP_PER_BYTE;
+    let mut input = MemTrackingInput::new(&mut rest, heap_max);
+    let decoded = UncheckedTransaction::decode_with_depth_limit(CALL_DEPTH_MAX, &mut input).ok()?;
+    rest.is_empty().then_some(decoded)
 }
 
 impl DecodedTx {
@@ -165,6 +180,21 @@ impl DecodedTx {
         }
     }
 
+    /// Whether a call that pays nothing may go free now; anybody could fill blocks with it otherwise.
+    pub(crate) fn check_free(&self, state: &dyn StateRead) -> Result<(), InvalidTransaction> {
+        let free = match &self.call {
+            RuntimeCall::Agents(agents::Call::heartbeat { .. }) => {
+                agents::heartbeat_is_due(state, &self.signer)
+            }
+            _ => false,
+        };
+        if self.pays == Pays::Yes || free {
+            Ok(())
+        } else {
+            Err(InvalidTransaction::Custom(CUSTOM_NOT_FREE))
+        }
+    }
+
     /// Whether an empty block has room for it.
     pub(crate) fn check_size(&self) -> Result<(), InvalidTransaction> {
         let fits =
@@ -185,7 +215,7 @@ impl CheckedTx {
 }
 
 /// Whether a transaction could go into a block of this height, after this state or one that follows:
-/// its nonce is not used, its era is alive, its fee can be paid and a block has room for it.
+/// its nonce is not used, its era is alive, its fee can be paid or is not due, and a block has room.
 ///
 /// # Errors
 ///
@@ -201,6 +231,7 @@ pub fn validate(
     if tx.extra.nonce < account.nonce {
         return Err(InvalidTransaction::Stale);
     }
+    tx.check_free(state)?;
     let priced = tx.priced();
     let fees = priced.fee_details(transaction_payment::multiplier(state));
     if !transaction_payment::can_pay(&account, fees.total()) {

@@ -57,13 +57,17 @@ fn json(spec: &ChainSpec) -> String {
     serde_json::to_string_pretty(spec).expect("a spec is JSON") + "\n"
 }
 
+/// With `BLESS` set it writes the files, which the next build embeds.
 #[test]
-fn the_embedded_specs_name_the_well_known_keys() {
+fn fixture_the_embedded_specs_name_the_well_known_keys() {
     let dev = spec("Artel Development", "artel-dev", ChainType::Development, &["Alice"]);
     let local = spec("Artel Local", "artel-local", ChainType::Local, &NAMES[..4]);
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write("../chain-specs/dev.json", json(&dev)).expect("chain-specs is writable");
-        std::fs::write("../chain-specs/local.json", json(&local)).expect("chain-specs is writable");
+        for (file, spec) in [("dev", &dev), ("local", &local)] {
+            let path = format!("../chain-specs/{file}.json");
+            std::fs::write(path, json(spec)).expect("chain-specs is writable");
+        }
+        return;
     }
     assert_eq!(json(&ChainSpec::dev()), json(&dev));
     assert_eq!(json(&ChainSpec::local()), json(&local));
