@@ -43,7 +43,8 @@ impl Client {
                 let size = part.size;
                 return Err(bad(format!("it has {size} bytes, at most {size_max} are wanted")));
             }
-            let chunk = BASE64.decode(&part.data).map_err(|_| bad("the node sent no base64".into()))?;
+            let chunk =
+                BASE64.decode(&part.data).map_err(|_| bad("the node sent no base64".into()))?;
             let wanted = part.size.saturating_sub(offset).min(CHUNK_BYTES as u64);
             let fits = part.offset == offset && chunk.len() as u64 == wanted;
             if !fits || *size.get_or_insert(part.size) != part.size {

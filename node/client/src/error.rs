@@ -44,7 +44,9 @@ pub enum Error {
         reason: String,
     },
     /// Another kind of chain, or other rules.
-    #[error("{url} runs {found}, and this program was built for {built}: use the `artel` of the node's version")]
+    #[error(
+        "{url} runs {found}, and this program was built for {built}: use the `artel` of the node's version"
+    )]
     OtherRuntime {
         /// The address.
         url: String,
@@ -95,7 +97,9 @@ pub enum Error {
     #[error("the node's state at {0} does not fit this program's runtime")]
     StateMismatch(Hash),
     /// The node has no such blob.
-    #[error("the node does not have the blob {0}: its owner must upload it, or the time to keep it is over")]
+    #[error(
+        "the node does not have the blob {0}: its owner must upload it, or the time to keep it is over"
+    )]
     NoBlob(Cid),
     /// A blob that is no blob, or larger than allowed.
     #[error("blob {cid}: {reason}")]

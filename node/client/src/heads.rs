@@ -70,7 +70,8 @@ impl Client {
         let block: Option<SignedBlockJson> =
             self.rpc().request("chain_getBlock", rpc_params![hash]).await?;
         let block = block.ok_or_else(|| Error::NoBlock(hash.to_string()))?.block;
-        let decoded = block.extrinsics.iter().map(|bytes| OpaqueTransaction::decode_all(&mut &bytes.0[..]));
+        let decoded =
+            block.extrinsics.iter().map(|bytes| OpaqueTransaction::decode_all(&mut &bytes.0[..]));
         let body = decoded.collect::<Result<Vec<_>, _>>().map_err(|error| Error::Answer {
             method: "chain_getBlock".to_owned(),
             reason: format!("a transaction of {hash}: {error}"),
@@ -80,7 +81,8 @@ impl Client {
 
     /// What happened in a block.
     pub async fn events(&self, hash: Hash) -> Result<BlockEvents, Error> {
-        let raw = self.storage(&runtime::events_key(), Some(hash)).await?.unwrap_or_else(|| vec![0]);
+        let raw =
+            self.storage(&runtime::events_key(), Some(hash)).await?.unwrap_or_else(|| vec![0]);
         let records = Vec::<EventRecord<RuntimeEvent, Hash>>::decode(&mut &raw[..])
             .map_err(|_| Error::StateMismatch(hash))?;
         let events = records.into_iter().map(|record| (record.phase, record.event)).collect();
@@ -91,7 +93,11 @@ impl Client {
     pub async fn heads(&self, from: Option<Height>) -> Result<Heads, Error> {
         let subscription = self
             .rpc()
-            .subscribe("chain_subscribeFinalizedHeads", rpc_params![], "chain_unsubscribeFinalizedHeads")
+            .subscribe(
+                "chain_subscribeFinalizedHeads",
+                rpc_params![],
+                "chain_unsubscribeFinalizedHeads",
+            )
             .await?;
         let announced = self.finalised().await?.height;
         let next = from.unwrap_or(announced.saturating_add(1));

@@ -12,13 +12,13 @@ mod wire;
 
 pub use blobs::Cid;
 pub use error::{Error, Failure};
-pub use heads::{BlockEvents, Head, Heads};
-pub use remote::READS_MAX;
 pub use framework::StateRead;
+pub use heads::{BlockEvents, Head, Heads};
 pub use pallets;
+pub use remote::READS_MAX;
 pub use runtime::{RuntimeCall, RuntimeEvent, view};
 pub use tasks::{Posted, TaskEvents};
-pub use tx::{Receipt, SignedTx, TxOptions};
+pub use tx::{Receipt, SignedTx, TxOptions, Watched};
 
 use jsonrpsee::rpc_params;
 use primitives::{AccountId, Balance, Hash, Nonce};
@@ -33,6 +33,7 @@ pub struct Client {
 }
 
 struct Inner {
+    url: String,
     rpc: Transport,
     chain: Chain,
 }
@@ -63,7 +64,19 @@ impl Client {
         version.check(url)?;
         let VersionJson { spec_version, transaction_version, .. } = version;
         let chain = Chain { name, genesis, spec_version, transaction_version };
-        Ok(Self { inner: Arc::new(Inner { rpc, chain }) })
+        Ok(Self { inner: Arc::new(Inner { url: url.to_owned(), rpc, chain }) })
+    }
+
+    /// A new connection to the same address, which must still be on the same chain.
+    pub async fn reconnect(&self) -> Result<Self, Error> {
+        let url = &self.inner.url;
+        let client = Self::connect(url).await?;
+        let (old, new) = (self.chain().genesis, client.chain().genesis);
+        if old == new {
+            return Ok(client);
+        }
+        let reason = format!("it was on the chain with genesis {old} and is now on {new}");
+        Err(Error::Connect { url: url.clone(), reason })
     }
 
     /// The chain that the node is on.

@@ -8,10 +8,16 @@ use pallets::{
     tasks::{self, Policy, TaskSpec},
     validations,
 };
-use primitives::{AccountId, Hash, crypto::{hash::blake2_256, pair::Pair}};
+use primitives::{
+    AccountId, Hash,
+    crypto::{hash::blake2_256, pair::Pair},
+};
 use runtime::{
     RuntimeCall,
-    view::{AgentView, MarketView, OutcomeView, PayoutView, ResultView, TaskEventView, TaskFilter, TaskPage, TaskView},
+    view::{
+        AgentView, MarketView, OutcomeView, PayoutView, ResultView, TaskEventView, TaskFilter,
+        TaskPage, TaskView,
+    },
 };
 
 /// A task that was posted.

@@ -116,7 +116,8 @@ fn explain(method: &str, error: RpcError) -> Error {
     match error {
         RpcError::Call(object) => {
             // Substrate puts the sentence for people into the data.
-            let detail = object.data().and_then(|data| serde_json::from_str::<String>(data.get()).ok());
+            let detail =
+                object.data().and_then(|data| serde_json::from_str::<String>(data.get()).ok());
             let message = match detail {
                 Some(detail) => format!("{}: {detail}", object.message()),
                 None => object.message().to_owned(),

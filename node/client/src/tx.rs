@@ -1,12 +1,8 @@
 //! Transactions: sign, submit, and watch until they are final.
 
-use crate::{
-    Client, Error, Failure,
-    transport::next,
-    wire::TxStatusJson,
-};
+use crate::{Client, Error, Failure, transport::next, wire::TxStatusJson};
 use codec::Encode;
-use jsonrpsee::rpc_params;
+use jsonrpsee::{core::client::Subscription, rpc_params};
 use pallets::system;
 use primitives::{
     AccountId, Balance, Era, Hash, Height, MultiAddress, Nonce, OpaqueTransaction, SigningContext,
@@ -19,6 +15,9 @@ use std::time::Duration;
 const PERIOD_BLOCKS: u32 = 64;
 /// Longest wait for a watched transaction; the pool drops it earlier when its era ends.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// The method that watches.
+const WATCH: &str = "author_submitAndWatchExtrinsic";
 
 /// What a signer may choose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,16 +108,17 @@ impl Client {
         self.rpc().request("author_submitExtrinsic", rpc_params![bytes]).await
     }
 
+    /// Hand a transaction to the node's pool; [`Watched::finalised`] waits for the rest.
+    pub async fn watch(&self, tx: &SignedTx) -> Result<Watched, Error> {
+        let bytes = Bytes(tx.bytes.encode());
+        let statuses =
+            self.rpc().subscribe(WATCH, rpc_params![bytes], "author_unwatchExtrinsic").await?;
+        Ok(Watched { client: self.clone(), hash: tx.hash, statuses })
+    }
+
     /// Hand a transaction to the node's pool and wait until it is final. That it failed is part of the receipt.
     pub async fn submit_and_watch(&self, tx: &SignedTx) -> Result<Receipt, Error> {
-        let block = tokio::time::timeout(WATCH_TIMEOUT, self.finalise(tx)).await;
-        let block = block.unwrap_or_else(|_| {
-            Err(Error::TimedOut {
-                what: format!("the inclusion of transaction {}", tx.hash),
-                seconds: WATCH_TIMEOUT.as_secs(),
-            })
-        })?;
-        self.receipt(tx.hash, block).await
+        self.watch(tx).await?.finalised().await
     }
 
     /// Sign a call, wait until it is final, and fail if it failed.
@@ -134,7 +134,8 @@ impl Client {
             let status = format!("the node says block {block} has it, which is not so");
             Error::NotIncluded { hash, status }
         })?;
-        let index = u32::try_from(index).expect("a block has fewer transactions than u32 can count");
+        let index =
+            u32::try_from(index).expect("a block has fewer transactions than u32 can count");
         let events: Vec<RuntimeEvent> = self.events(block).await?.of(index).cloned().collect();
         let failed = events.iter().find_map(|event| match event {
             RuntimeEvent::System(system::Event::ExtrinsicFailed { dispatch_error, .. }) => {
@@ -144,28 +145,50 @@ impl Client {
         });
         Ok(Receipt { hash, block, height, index, events, result: failed.map_or(Ok(()), Err) })
     }
+}
 
-    /// Submits and waits for the block.
-    async fn finalise(&self, tx: &SignedTx) -> Result<Hash, Error> {
-        const METHOD: &str = "author_submitAndWatchExtrinsic";
-        let bytes = Bytes(tx.bytes.encode());
-        let mut statuses =
-            self.rpc().subscribe(METHOD, rpc_params![bytes], "author_unwatchExtrinsic").await?;
+/// A transaction that the node's pool has taken.
+pub struct Watched {
+    client: Client,
+    hash: Hash,
+    statuses: Subscription<TxStatusJson>,
+}
+
+impl Watched {
+    /// Wait until the transaction is final. That it failed is part of the receipt.
+    pub async fn finalised(mut self) -> Result<Receipt, Error> {
+        let block = tokio::time::timeout(WATCH_TIMEOUT, self.block()).await;
+        let block = block.unwrap_or_else(|_| {
+            Err(Error::TimedOut {
+                what: format!("the inclusion of transaction {}", self.hash),
+                seconds: WATCH_TIMEOUT.as_secs(),
+            })
+        })?;
+        self.client.receipt(self.hash, block).await
+    }
+
+    /// The finalised block that includes the transaction.
+    async fn block(&mut self) -> Result<Hash, Error> {
         loop {
-            let status: TxStatusJson = next(&mut statuses, METHOD).await?;
-            let why = match status {
+            let status = match next(&mut self.statuses, WATCH).await? {
                 TxStatusJson::Finalized(block) => return Ok(block),
                 TxStatusJson::Future
                 | TxStatusJson::Ready
                 | TxStatusJson::Broadcast(_)
                 | TxStatusJson::InBlock(_)
                 | TxStatusJson::Retracted(_) => continue,
-                TxStatusJson::FinalityTimeout(block) => format!("block {block} did not become final"),
+                TxStatusJson::FinalityTimeout(block) => {
+                    format!("block {block} did not become final")
+                }
                 TxStatusJson::Usurped(other) => format!("{other} took its nonce with a higher tip"),
-                TxStatusJson::Dropped => "the pool is full; send it again later or with a tip".to_owned(),
-                TxStatusJson::Invalid => "it is no longer valid: its nonce or its era has passed".to_owned(),
+                TxStatusJson::Dropped => {
+                    "the pool is full; send it again later or with a tip".to_owned()
+                }
+                TxStatusJson::Invalid => {
+                    "it is no longer valid: its nonce or its era has passed".to_owned()
+                }
             };
-            return Err(Error::NotIncluded { hash: tx.hash, status: why });
+            return Err(Error::NotIncluded { hash: self.hash, status });
         }
     }
 }
