@@ -1,7 +1,7 @@
 //! The consensus core: inputs in, outputs out, in order.
 
 use crate::{
-    certificate::Check,
+    certificate::{Check, check_certificate},
     config::Config,
     context::{Address, BlockId, Context, Height as MHeight, Members},
     early::Early,
@@ -232,11 +232,26 @@ impl Consensus {
 
     fn on_decided(&mut self, decided: Decided) {
         if self.host.decided {
-            return;
+            return self.check_fork(decided.certificate);
         }
         let input = self.host.sync_input(&decided.certificate, decided.body);
         self.feed(input);
         self.host.sync_body = None;
+    }
+
+    /// A certificate for another block than the one decided stops this node: its signers' power proves that more than
+    /// a third of the validators break the protocol.
+    fn check_fork(&mut self, theirs: Certificate) {
+        let Some(state) = &self.state else { return };
+        let validators = &state.validator_set().validators;
+        let Some(ours) = &self.host.parent_certificate else { return };
+        let genesis = self.host.genesis();
+        if ours.block != theirs.block
+            && check_certificate(&theirs, &theirs.block, validators, &genesis).is_ok()
+        {
+            let ours = Box::new(ours.clone());
+            self.host.fault = Some(Fault::Fork { ours, theirs: Box::new(theirs) });
+        }
     }
 
     fn on_committed(

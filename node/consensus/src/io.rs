@@ -171,6 +171,18 @@ pub enum Fault {
         /// Why not.
         source: ValidatorsError,
     },
+    /// Two proofs for two blocks at one height: more than a third of the validators signed both.
+    #[error(
+        "two blocks are final at height {}: {} and {}; keep this message and the data, and ask the other validators \
+         which chain goes on",
+        ours.height, ours.block, theirs.block
+    )]
+    Fork {
+        /// Proof of the block that is committed here.
+        ours: Box<Certificate>,
+        /// Proof of the other.
+        theirs: Box<Certificate>,
+    },
     /// A decided block whose content is gone.
     #[error(
         "block {block} at height {height} is decided, but its content is lost: restart and sync it from peers"

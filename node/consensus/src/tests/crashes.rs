@@ -3,55 +3,53 @@
 use super::network::{Crash, Losses, Network};
 use std::collections::BTreeSet;
 
-/// Enough outputs to cover three heights.
+/// Enough outputs to cover a few heights.
 const OUTPUTS_OF_ONE: u64 = 30;
-const OUTPUTS_OF_FOUR: u64 = 45;
+const OUTPUTS_OF_FOUR: u64 = 36;
+const FOUR: [u64; 4] = [10, 11, 12, 13];
 
-fn run(powers: &[u64], seed: u64, crash: Crash, height: usize) -> (bool, Network) {
-    let mut network = Network::new(powers, seed);
+/// Run until everybody is three heights above the crash or more.
+fn run(powers: &[u64], crash: Crash) -> Network {
+    let mut network = Network::new(powers, crash.before_output);
     network.crashes = vec![crash];
-    let done = network.run_until(height);
+    assert!(network.run_until(if powers.len() == 1 { 7 } else { 4 }), "stuck after {crash:?}");
     network.check();
-    (done, network)
+    assert!(network.crashed, "{crash:?} never came");
+    network
+}
+
+/// Crash before each output; where that is an append to the log, with several lengths that still get to the disk.
+fn check_all(powers: &[u64], outputs: u64, losses: Losses) {
+    for before_output in 0..outputs {
+        let mut appends = true;
+        for torn_bytes in [0, 7, 150, 1_000_000] {
+            if !appends {
+                break;
+            }
+            let node = usize::try_from(before_output).expect("few outputs") % powers.len();
+            let crash = Crash { node, before_output, torn_bytes, down_ms: 40, losses };
+            let network = run(powers, crash);
+            assert!(network.double_signs.is_empty(), "{crash:?}: {:?}", network.double_signs);
+            assert!(network.evidence.is_empty(), "an honest node is accused after {crash:?}");
+            appends = network.crash_tore_log;
+        }
+    }
 }
 
 #[test]
 fn a_single_validator_survives_a_crash_before_any_output() {
-    for before_output in 0..OUTPUTS_OF_ONE {
-        for torn_bytes in [0, 1, 7, 100, 1_000_000] {
-            let crash = Crash {
-                node: 0,
-                before_output,
-                torn_bytes,
-                down_ms: 40,
-                losses: Losses::default(),
-            };
-            let (done, network) = run(&[7], 1, crash, 6);
-            assert!(done, "stuck after {crash:?}");
-            assert!(network.double_signs.is_empty(), "{crash:?}: {:?}", network.double_signs);
-        }
-    }
+    check_all(&[7], OUTPUTS_OF_ONE, Losses::default());
 }
 
 #[test]
 fn one_of_four_survives_a_crash_before_any_output() {
-    for before_output in 0..OUTPUTS_OF_FOUR {
-        for torn_bytes in [0, 150, 1_000_000] {
-            let node = usize::try_from(before_output % 4).expect("small");
-            let crash =
-                Crash { node, before_output, torn_bytes, down_ms: 40, losses: Losses::default() };
-            let (done, network) = run(&[10, 11, 12, 13], before_output, crash, 5);
-            assert!(done, "stuck after {crash:?}");
-            assert!(network.double_signs.is_empty(), "{crash:?}: {:?}", network.double_signs);
-            assert!(network.evidence.is_empty(), "an honest node is accused after {crash:?}");
-        }
-    }
+    check_all(&FOUR, OUTPUTS_OF_FOUR, Losses::default());
 }
 
 #[test]
 fn two_of_four_survive_crashes_while_messages_get_lost() {
     for seed in 0..30 {
-        let mut network = Network::new(&[10, 11, 12, 13], seed);
+        let mut network = Network::new(&FOUR, seed);
         network.loss_percent = 10;
         let crash = |node: usize, before_output| Crash {
             node,
@@ -70,36 +68,22 @@ fn two_of_four_survive_crashes_while_messages_get_lost() {
 
 #[test]
 fn the_guard_alone_prevents_double_signing() {
-    for before_output in 0..OUTPUTS_OF_FOUR {
-        let losses = Losses { wal: true, guard: false };
-        let crash = Crash { node: 0, before_output, torn_bytes: 0, down_ms: 40, losses };
-        let (done, network) = run(&[10, 11, 12, 13], before_output, crash, 5);
-        assert!(done, "stuck after {crash:?}");
-        assert!(network.double_signs.is_empty(), "{crash:?}: {:?}", network.double_signs);
-    }
+    check_all(&FOUR, OUTPUTS_OF_FOUR, Losses { wal: true, guard: false });
 }
 
 #[test]
 fn the_log_alone_prevents_double_signing() {
-    for before_output in 0..OUTPUTS_OF_FOUR {
-        let losses = Losses { wal: false, guard: true };
-        let crash = Crash { node: 0, before_output, torn_bytes: 0, down_ms: 40, losses };
-        let (done, network) = run(&[10, 11, 12, 13], before_output, crash, 5);
-        assert!(done, "stuck after {crash:?}");
-        assert!(network.double_signs.is_empty(), "{crash:?}: {:?}", network.double_signs);
-    }
+    check_all(&FOUR, OUTPUTS_OF_FOUR, Losses { wal: false, guard: true });
 }
 
 /// That the oracle sees anything at all.
 #[test]
 fn without_log_and_guard_a_crash_leads_to_double_signing() {
-    let mut double_signs = BTreeSet::new();
-    for before_output in 0..OUTPUTS_OF_FOUR {
-        let losses = Losses { wal: true, guard: true };
-        let crash = Crash { node: 0, before_output, torn_bytes: 0, down_ms: 40, losses };
-        let (_, network) = run(&[10, 11, 12, 13], before_output, crash, 5);
-        double_signs.extend(network.double_signs);
-    }
+    let losses = Losses { wal: true, guard: true };
+    let double_signs: BTreeSet<_> = (0..OUTPUTS_OF_FOUR)
+        .map(|before_output| Crash { node: 0, before_output, torn_bytes: 0, down_ms: 40, losses })
+        .flat_map(|crash| run(&FOUR, crash).double_signs)
+        .collect();
     assert!(!double_signs.is_empty());
     assert!(double_signs.iter().all(|(node, ..)| *node == 0));
 }

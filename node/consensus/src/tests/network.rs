@@ -108,6 +108,9 @@ pub(super) struct Network {
     pub(super) delay_ms: (u64, u64),
     pub(super) loss_percent: u64,
     pub(super) crashes: Vec<Crash>,
+    /// Whether a planned crash came, and whether it came before an append to the log.
+    pub(super) crashed: bool,
+    pub(super) crash_tore_log: bool,
     /// Whether a transaction always waits.
     pub(super) busy: bool,
     bodies: BTreeMap<Hash, Message>,
@@ -148,6 +151,8 @@ impl Network {
             delay_ms: (1, 30),
             loss_percent: 0,
             crashes: Vec::new(),
+            crashed: false,
+            crash_tore_log: false,
             busy: true,
             bodies: BTreeMap::new(),
             published: BTreeMap::new(),
@@ -266,8 +271,10 @@ impl Network {
         self.nodes[node].performed += 1;
         let planned = |crash: &Crash| (crash.node, crash.before_output) == (node, performed);
         let Some(crash) = self.crashes.iter().copied().find(planned) else { return false };
+        self.crashed = true;
         let this = &mut self.nodes[node];
         if let Output::AppendWal(bytes) = output {
+            self.crash_tore_log = true;
             this.store.append_torn(bytes, crash.torn_bytes);
         }
         if crash.losses.wal {

@@ -2,8 +2,9 @@
 
 use super::network::{GENESIS, account, key, validator_set};
 use crate::{
-    Body, Bytes, Config, Consensus, Decided, Identity, Input, Message, Output, SignedVote, Step,
-    Time, Timer, TimerKind, Verdict, Vote, VoteKind, WithoutRecord, store::Recovered, vote_bytes,
+    Body, Bytes, Config, Consensus, Decided, Fault, Identity, Input, Message, Output, SignedVote,
+    Step, Time, Timer, TimerKind, Verdict, Vote, VoteKind, WithoutRecord, store::Recovered,
+    vote_bytes,
 };
 use ed25519_dalek::Signer;
 use primitives::{Certificate, Hash};
@@ -196,12 +197,16 @@ fn a_commit_that_was_not_asked_for_does_nothing() {
     assert_eq!(step(&mut consensus, 10, committed(true, None)), []);
 }
 
-/// Height 1's certificate by nodes 1 to 3 of four.
-fn certificate() -> Certificate {
-    let message = vote_bytes(&GENESIS, Step::Precommit, 1, 0, Some(BLOCK));
+/// Height 1's certificate for a block by nodes 1 to 3 of four.
+fn certificate_for(block: Hash) -> Certificate {
+    let message = vote_bytes(&GENESIS, Step::Precommit, 1, 0, Some(block));
     let sign = |node: usize| (account(node), key(node).sign(&message).to_bytes());
     let signatures = [1, 2, 3].map(sign).to_vec();
-    Certificate { height: 1, round: 0, block: BLOCK, signatures }
+    Certificate { height: 1, round: 0, block, signatures }
+}
+
+fn certificate() -> Certificate {
+    certificate_for(BLOCK)
 }
 
 fn final_block(certificate: &Certificate, text: &str) -> Input {
@@ -234,6 +239,10 @@ fn a_final_block_from_a_peer_is_checked_and_committed() {
         _ => None,
     });
     assert_eq!(commit, Some((certificate(), body("a block"))));
+
+    let mut other = certificate();
+    other.block = Hash([6; 32]);
+    assert_eq!(step(&mut consensus, 9, final_block(&other, "unproved")), []);
 
     // Whoever lags does not wait for the interval.
     let validators = validator_set(&[1; 4], 2);
@@ -270,4 +279,18 @@ fn a_vote_for_a_later_height_tells_that_we_lag_only_if_its_signature_is_good() {
     signed.signature = key(2).sign(&signed.signed_bytes(&GENESIS)).to_bytes();
     let good = Input::Received(Message::Vote(signed));
     assert_eq!(step(&mut consensus, 5, good), [Output::Behind { height: 9 }]);
+}
+
+#[test]
+fn a_proof_of_another_final_block_stops_the_node() {
+    let (mut consensus, _) = start(0, &[1; 4]);
+    step(&mut consensus, 5, final_block(&certificate(), "a block"));
+    let valid = Input::Checked { height: 1, block: BLOCK, verdict: Verdict::Valid };
+    step(&mut consensus, 6, valid);
+    let theirs = certificate_for(Hash([6; 32]));
+    let out = step(&mut consensus, 7, final_block(&theirs, "another block"));
+    let (ours, theirs) = (Box::new(certificate()), Box::new(theirs));
+    assert_eq!(out, [Output::Halt(Fault::Fork { ours, theirs })]);
+    let again = final_block(&certificate(), "a block");
+    assert_eq!(step(&mut consensus, 8, again), [], "it has stopped");
 }
