@@ -5,7 +5,9 @@
 
 mod fill;
 
-pub use fill::{agent, cid, market, payouts_of_account, payouts_of_task, task, task_event, tasks};
+pub use fill::{
+    agent, cid, market, payouts_of_account, payouts_of_task, task, task_event, task_events, tasks,
+};
 
 use primitives::{AccountId, Balance, Hash, Height, Moment};
 use serde::{Deserialize, Serialize};

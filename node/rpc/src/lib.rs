@@ -1,5 +1,25 @@
-//! The node's JSON-RPC server.
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
+mod api;
+mod args;
 mod backend;
+mod config;
+mod context;
+mod error;
+mod follow;
+mod metrics;
+mod module;
+mod server;
 
 pub use backend::{Backend, ChainInfo, NodeInfo, PoolRequest, SubmitError, TxStatus, UPDATES_MAX};
+pub use config::{
+    BATCH_MAX, BLOCKING_MAX, CONNECTIONS_MAX, Config, ConfigError, IN_FLIGHT_MAX, KEYS_PAGE_MAX,
+    KEYS_QUERIED_MAX, ORIGINS_MAX, PENDING_BYTES_MAX, REQUEST_BYTES, RESPONSE_BYTES, SUBSCRIPTIONS,
+    UPLOAD_BYTES_MAX,
+};
+pub use jsonrpsee::server::ServerHandle;
+pub use server::{Server, StartError};
+
+#[cfg(test)]
+mod tests;

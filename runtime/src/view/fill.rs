@@ -6,12 +6,14 @@ use super::{
     TASKS_SCANNED_MAX, TaskEventView, TaskFilter, TaskPage, TaskState, TaskView,
 };
 use crate::{RuntimeEvent, explain};
+use codec::DecodeAll;
 use framework::StateRead;
 use pallets::{
     agents::{self, Deadline, Payee, clock},
     escrow,
     payouts::{self, Intent, IntentState, PayoutKind},
-    system, tasks,
+    system::{self, EventRecord},
+    tasks,
     tasks::{Assurance, Cid, Input, Outcome, Output, SlotState, TaskId, TaskSpec},
     validations::{self, TaskResult},
 };
@@ -127,6 +129,27 @@ pub fn task_event(
     let explained = explain::event(event);
     let (event, text) = (explained.name, explained.text);
     Some(TaskEventView { block, height, time_ms, index, task, event, account, amount, text })
+}
+
+/// What the events of a block mean to tasks, in their order. `events` is the value of `System.Events`, empty if there is none.
+///
+/// # Errors
+///
+/// The bytes are no event records.
+pub fn task_events(
+    events: &[u8],
+    block: Hash,
+    height: Height,
+    time_ms: Moment,
+) -> Result<Vec<TaskEventView>, codec::Error> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let records = Vec::<EventRecord<RuntimeEvent, Hash>>::decode_all(&mut &events[..])?;
+    let about_tasks = (0..)
+        .zip(&records)
+        .filter_map(|(index, record)| task_event(&record.event, block, height, time_ms, index));
+    Ok(about_tasks.collect())
 }
 
 /// The task that an event is about, who acts or is paid in it, and how much.

@@ -1,0 +1,78 @@
+//! The rules: versions, metadata, runtime calls.
+
+use crate::{
+    args::Args,
+    context::{Context, State},
+    error::Error,
+    module::{Closed, Module, accept, notify},
+};
+use jsonrpsee::PendingSubscriptionSink;
+use primitives::{Hash, RawKey, RawValue, StateRead};
+use runtime::{RuntimeVersion, view::Bytes};
+use std::sync::Arc;
+
+pub(crate) fn register(module: &mut Module) {
+    module.blocking(&["state_getRuntimeVersion", "chain_getRuntimeVersion"], version);
+    module.blocking(&["state_getMetadata"], metadata);
+    module.blocking(&["state_call", "state_callAt"], call);
+    module.subscription(
+        &["state_subscribeRuntimeVersion", "chain_subscribeRuntimeVersion"],
+        "state_runtimeVersion",
+        &["state_unsubscribeRuntimeVersion", "chain_unsubscribeRuntimeVersion"],
+        |cx, _, pending| versions(cx, pending),
+    );
+}
+
+/// One version of the rules has been in force since genesis, so all known blocks have it.
+fn version(cx: &Context, mut args: Args) -> Result<RuntimeVersion, Error> {
+    cx.check_known(args.optional("at")?)?;
+    Ok(runtime::version())
+}
+
+fn metadata(cx: &Context, mut args: Args) -> Result<Bytes, Error> {
+    cx.check_known(args.optional("at")?)?;
+    Ok(Bytes(runtime::metadata_v14().to_vec()))
+}
+
+fn call(cx: &Context, mut args: Args) -> Result<Bytes, Error> {
+    let method: String = args.next("name")?;
+    let bytes: Bytes = args.next("arguments")?;
+    match cx.state(args.optional::<Hash>("at")?)? {
+        State::Live(snapshot) => Ok(Bytes(cx.call(&snapshot, &method, &bytes.0)?)),
+        // Clients ask old blocks for their metadata to read them.
+        State::Discarded { hash, height } if reads_no_state(&method) => {
+            let at = cx.position(height, hash);
+            Ok(Bytes(runtime::call(&NoState, &at, &method, &bytes.0)?))
+        }
+        State::Discarded { hash, .. } => Err(Error::Discarded(hash)),
+    }
+}
+
+fn reads_no_state(method: &str) -> bool {
+    method.starts_with("Core_") || method.starts_with("Metadata_")
+}
+
+/// The state for calls that read none.
+struct NoState;
+
+impl StateRead for NoState {
+    fn get(&self, _key: &[u8]) -> Option<RawValue> {
+        None
+    }
+
+    fn next_key(&self, _prefix: &[u8], _after: &[u8]) -> Option<RawKey> {
+        None
+    }
+}
+
+/// The version in force; a program knows no other one, so there is no second notification.
+async fn versions(cx: Arc<Context>, pending: PendingSubscriptionSink) -> Result<(), Closed> {
+    let sink = accept(pending).await?;
+    notify(&sink, &runtime::version()).await?;
+    let mut heads = cx.backend.heads.clone();
+    tokio::select! {
+        () = sink.closed() => {}
+        _ = heads.wait_for(|_| false) => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Reading and following storage.
+
+use crate::{
+    args::Args,
+    config::{KEYS_PAGE_MAX, KEYS_QUERIED_MAX},
+    context::{Context, State},
+    error::Error,
+    follow::Follower,
+    module::{Closed, Module, accept, notify, reject},
+};
+use chain::Head;
+use jsonrpsee::PendingSubscriptionSink;
+use primitives::{Hash, RawValue, StateRead, crypto::hash::blake2_256};
+use runtime::view::Bytes;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Most bytes of all keys of one subscription.
+const SUBSCRIBED_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of all values of one query; more than any answer holds in hex.
+const QUERIED_BYTES_MAX: usize = 128 << 20;
+
+/// Values of keys after a block.
+#[derive(Clone, Serialize)]
+struct Changes {
+    block: Hash,
+    changes: Vec<(Bytes, Option<Bytes>)>,
+}
+
+pub(crate) fn register(module: &mut Module) {
+    module.blocking(&["state_getStorage", "state_getStorageAt"], |cx, args| {
+        Ok(value(cx, args)?.map(Bytes))
+    });
+    module.blocking(&["state_getStorageHash", "state_getStorageHashAt"], |cx, args| {
+        Ok(value(cx, args)?.map(|value| blake2_256(&value)))
+    });
+    module.blocking(&["state_getStorageSize", "state_getStorageSizeAt"], |cx, args| {
+        Ok(value(cx, args)?.map(|value| value.len()))
+    });
+    module.blocking(&["state_getKeysPaged", "state_getKeysPagedAt"], keys_paged);
+    module.blocking(&["state_queryStorageAt"], query);
+    module.subscription(
+        &["state_subscribeStorage"],
+        "state_storage",
+        &["state_unsubscribeStorage"],
+        follow,
+    );
+}
+
+fn value(cx: &Context, mut args: Args) -> Result<Option<RawValue>, Error> {
+    let key: Bytes = args.next("key")?;
+    let state = cx.state(args.optional("at")?)?;
+    cx.value(&state, &key.0)
+}
+
+fn keys_paged(cx: &Context, mut args: Args) -> Result<Vec<Bytes>, Error> {
+    let prefix: Bytes = args.optional("prefix")?.unwrap_or_default();
+    let count: u32 = args.next("count")?;
+    let start: Option<Bytes> = args.optional("startKey")?;
+    if count > KEYS_PAGE_MAX {
+        let size = |count| usize::try_from(count).unwrap_or(usize::MAX);
+        return Err(Error::CountTooLarge { value: size(count), max: size(KEYS_PAGE_MAX) });
+    }
+    let snapshot = cx.snapshot(args.optional("at")?)?;
+    let keys = snapshot.keys(&prefix.0, start.as_ref().map(|start| start.0.as_slice()));
+    Ok((0..count).zip(keys).map(|(_, key)| Bytes(key)).collect())
+}
+
+fn query(cx: &Context, mut args: Args) -> Result<[Changes; 1], Error> {
+    let keys = keys(&mut args)?;
+    let at: Option<Hash> = args.optional("at")?;
+    let state = cx.state(at)?;
+    let block = match &state {
+        State::Live(snapshot) => snapshot.hash,
+        State::Discarded { hash, .. } => *hash,
+    };
+    let mut changes = Vec::with_capacity(keys.len());
+    let mut bytes = 0;
+    for key in keys {
+        let value = cx.value(&state, &key.0)?;
+        bytes += value.as_ref().map_or(0, Vec::len);
+        if bytes > QUERIED_BYTES_MAX {
+            let text =
+                format!("the values have more than {QUERIED_BYTES_MAX} bytes: ask for fewer keys");
+            return Err(Error::Params(text));
+        }
+        changes.push((key, value.map(Bytes)));
+    }
+    Ok([Changes { block, changes }])
+}
+
+fn keys(args: &mut Args) -> Result<Vec<Bytes>, Error> {
+    let keys: Vec<Bytes> = args.next("keys")?;
+    if keys.len() > KEYS_QUERIED_MAX {
+        return Err(Error::CountTooLarge { value: keys.len(), max: KEYS_QUERIED_MAX });
+    }
+    Ok(keys)
+}
+
+/// All keys with their values, then those that changed. A subscriber that is slow gets the latest values only.
+async fn follow(
+    cx: Arc<Context>,
+    mut args: Args,
+    pending: PendingSubscriptionSink,
+) -> Result<(), Closed> {
+    let keys = match keys(&mut args).and_then(check_bytes) {
+        Ok(keys) => keys,
+        Err(error) => return reject(pending, error).await,
+    };
+    let sink = accept(pending).await?;
+    let (mut follower, head) = Follower::new(cx.backend.heads.clone());
+    let seen = vec![None; keys.len()];
+    let (changes, mut watched) = Watched { keys, seen }.update(&cx, head, true).await?;
+    notify(&sink, &changes).await?;
+    loop {
+        let head = follower.latest(&sink).await?;
+        let (changes, updated) = watched.update(&cx, head, false).await?;
+        if !changes.changes.is_empty() {
+            notify(&sink, &changes).await?;
+        }
+        watched = updated;
+    }
+}
+
+fn check_bytes(keys: Vec<Bytes>) -> Result<Vec<Bytes>, Error> {
+    let bytes: usize = keys.iter().map(|key| key.0.len()).sum();
+    if bytes > SUBSCRIBED_BYTES_MAX {
+        let text = format!("the keys have {bytes} bytes: {SUBSCRIBED_BYTES_MAX} is the most");
+        return Err(Error::Params(text));
+    }
+    Ok(keys)
+}
+
+/// What a subscriber watches.
+struct Watched {
+    keys: Vec<Bytes>,
+    /// Hashes of the values that it knows.
+    seen: Vec<Option<Hash>>,
+}
+
+impl Watched {
+    /// The values that changed with a head, or all.
+    async fn update(
+        mut self,
+        cx: &Arc<Context>,
+        head: Head,
+        all: bool,
+    ) -> Result<(Changes, Self), Closed> {
+        let work = move |_: &Context| {
+            let mut changes = Vec::new();
+            for (key, seen) in self.keys.iter().zip(&mut self.seen) {
+                let value = head.snapshot.get(&key.0);
+                let hash = value.as_deref().map(blake2_256);
+                if all || hash != *seen {
+                    *seen = hash;
+                    changes.push((key.clone(), value.map(Bytes)));
+                }
+            }
+            Ok((Changes { block: head.hash, changes }, self))
+        };
+        cx.blocking(work).await.map_err(|_| Closed)
+    }
+}

@@ -1,0 +1,96 @@
+//! What chain and node say of themselves, and nonces.
+
+use crate::{PoolRequest, args::Args, context::Context, error::Error, module::Module};
+use codec::{DecodeAll, Encode};
+use primitives::{AccountId, Height, Nonce};
+use runtime::{ChainType, Properties};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    peers: usize,
+    is_syncing: bool,
+    should_have_peers: bool,
+}
+
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SyncState {
+    starting_block: Height,
+    current_block: Height,
+    highest_block: Height,
+}
+
+/// Substrate's three; wallets know no others.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PropertiesJson {
+    ss58_format: u16,
+    token_decimals: u8,
+    token_symbol: String,
+}
+
+pub(crate) fn register(module: &mut Module) {
+    module.method(&["system_chain"], |cx, _| Ok(cx.backend.chain.name.clone()));
+    module.method(&["system_name"], |cx, _| Ok(cx.backend.node.name.clone()));
+    module.method(&["system_version"], |cx, _| Ok(cx.backend.node.version.clone()));
+    module.method(&["system_chainType"], |cx, _| Ok(cx.backend.chain.chain_type.clone()));
+    module.method(&["system_properties"], |cx, _| Ok(properties(&cx.backend.chain.properties)));
+    module.method(&["system_health"], |cx, _| Ok(health(cx)));
+    module.method(&["system_syncState"], |cx, _| Ok(sync_state(cx)));
+    module.method(&["system_nodeRoles"], |cx, _| {
+        Ok([if cx.backend.node.is_validator { "Authority" } else { "Full" }])
+    });
+    // There is no network yet: nobody is connected, nothing listens, and no key names the node.
+    module.method(&["system_peers"], |_, _| Ok(Vec::<Value>::new()));
+    module.method(&["system_localListenAddresses"], |_, _| Ok(Vec::<String>::new()));
+    module.method(&["system_localPeerId"], |_, _| Ok(String::new()));
+    module.asynchronous(&["system_accountNextIndex", "account_nextIndex"], next_index);
+}
+
+/// The list of everything, itself included.
+pub(crate) fn register_list(module: &mut Module) {
+    const NAME: &str = "rpc_methods";
+    let mut names: Vec<&str> = module.0.method_names().chain([NAME]).collect();
+    names.sort_unstable();
+    let list = json!({ "methods": names });
+    module.asynchronous(&[NAME], move |_, _| {
+        let list = list.clone();
+        async move { Ok(list) }
+    });
+}
+
+fn properties(properties: &Properties) -> PropertiesJson {
+    PropertiesJson {
+        ss58_format: properties.ss58_format,
+        token_decimals: properties.token_decimals,
+        token_symbol: properties.token_symbol.clone(),
+    }
+}
+
+fn health(cx: &Context) -> Health {
+    let alone = cx.backend.chain.chain_type == ChainType::Development;
+    Health { peers: cx.backend.node.peers, is_syncing: false, should_have_peers: !alone }
+}
+
+fn sync_state(cx: &Context) -> SyncState {
+    let height = cx.head().height;
+    SyncState { starting_block: height, current_block: height, highest_block: height }
+}
+
+/// The nonce of an account's next transaction, those in the pool counted.
+async fn next_index(cx: Arc<Context>, mut args: Args) -> Result<Nonce, Error> {
+    let account: AccountId = args.next("account")?;
+    let pooled = cx.ask(|answer| PoolRequest::NextNonce { account, answer }).await?;
+    let in_state = cx
+        .blocking(move |cx| {
+            let snapshot = cx.snapshot(None)?;
+            let nonce = cx.call(&snapshot, "AccountNonceApi_account_nonce", &account.encode())?;
+            Nonce::decode_all(&mut &nonce[..]).map_err(|_| Error::Failed)
+        })
+        .await?;
+    Ok(pooled.unwrap_or_default().max(in_state))
+}

@@ -1,0 +1,122 @@
+//! Following one transaction from the pool into a block.
+
+use super::author::transaction;
+use crate::{
+    PoolRequest, TxStatus, UPDATES_MAX,
+    args::Args,
+    context::Context,
+    error::Error,
+    follow::Follower,
+    module::{Closed, accept, notify, reject},
+};
+use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
+use primitives::{Hash, OpaqueTransaction};
+use serde::Serialize;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+/// Time between `inBlock` and `finalized`. A block is final when it is first seen, but a client that gets both at once
+/// may drop the first.
+const FINALIZED_AFTER: Duration = Duration::from_millis(250);
+/// Blocks in which a transaction is looked for that the pool says nothing about.
+const SEARCHED_BLOCKS_MAX: u32 = 512;
+
+/// What became of the transaction, in Substrate's words.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Update {
+    Future,
+    Ready,
+    InBlock(Hash),
+    Finalized(Hash),
+    Usurped(Hash),
+    Dropped,
+    Invalid,
+}
+
+/// Submits a transaction and tells what becomes of it. One that is refused is an error of the request.
+pub(super) async fn watch(
+    cx: Arc<Context>,
+    mut args: Args,
+    pending: PendingSubscriptionSink,
+) -> Result<(), Closed> {
+    let (updates, told) = mpsc::channel(UPDATES_MAX);
+    // From before it is in, so that its block is not missed.
+    let (follower, _) = Follower::new(cx.backend.heads.clone());
+    let submitted = match transaction(&mut args) {
+        Ok(bytes) => submit(&cx, bytes, updates).await,
+        Err(error) => Err(error),
+    };
+    let hash = match submitted {
+        Ok(hash) => hash,
+        Err(error) => return reject(pending, error).await,
+    };
+    let sink = accept(pending).await?;
+    match tell(&sink, told).await? {
+        Some(update) => finish(&sink, update).await,
+        None => finish(&sink, search(&cx, &sink, follower, hash).await?).await,
+    }
+}
+
+async fn submit(
+    cx: &Context,
+    bytes: OpaqueTransaction,
+    updates: mpsc::Sender<TxStatus>,
+) -> Result<Hash, Error> {
+    Ok(cx.ask(|answer| PoolRequest::Watch { bytes, updates, answer }).await??)
+}
+
+/// Tells what the pool tells, up to the last word, which is returned; `None` if the pool ends without one.
+async fn tell(
+    sink: &SubscriptionSink,
+    mut updates: mpsc::Receiver<TxStatus>,
+) -> Result<Option<Update>, Closed> {
+    loop {
+        let status = tokio::select! {
+            () = sink.closed() => return Err(Closed),
+            status = updates.recv() => status,
+        };
+        let update = match status {
+            None => return Ok(None),
+            Some(TxStatus::Ready) => Update::Ready,
+            Some(TxStatus::Future) => Update::Future,
+            Some(TxStatus::InBlock { block }) => return Ok(Some(Update::InBlock(block))),
+            Some(TxStatus::Usurped(by)) => return Ok(Some(Update::Usurped(by))),
+            Some(TxStatus::Dropped) => return Ok(Some(Update::Dropped)),
+            Some(TxStatus::Invalid) => return Ok(Some(Update::Invalid)),
+        };
+        notify(sink, &update).await?;
+    }
+}
+
+/// Looks for the transaction in the coming blocks; a pool that watches too many tells nothing of the rest.
+async fn search(
+    cx: &Arc<Context>,
+    sink: &SubscriptionSink,
+    mut follower: Follower,
+    hash: Hash,
+) -> Result<Update, Closed> {
+    for _ in 0..SEARCHED_BLOCKS_MAX {
+        let (height, _) = follower.next(sink).await?;
+        let found = cx.blocking(move |cx| {
+            let place = cx.database().transaction(&hash)?.filter(|place| place.height == height);
+            Ok(if place.is_some() { cx.database().hash(height)? } else { None })
+        });
+        if let Some(block) = found.await.map_err(|_| Closed)? {
+            return Ok(Update::InBlock(block));
+        }
+    }
+    Ok(Update::Dropped)
+}
+
+async fn finish(sink: &SubscriptionSink, last: Update) -> Result<(), Closed> {
+    notify(sink, &last).await?;
+    if let Update::InBlock(block) = last {
+        tokio::select! {
+            () = sink.closed() => return Err(Closed),
+            () = tokio::time::sleep(FINALIZED_AFTER) => {}
+        }
+        notify(sink, &Update::Finalized(block)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Choices about the server, and its bounds.
+
+use jsonrpsee::server::{BatchRequestConfig, PingConfig, RandomStringIdProvider, ServerConfig};
+use serde::{Deserialize, Serialize};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    time::Duration,
+};
+
+/// Most connections that can be configured.
+pub const CONNECTIONS_MAX: u32 = 65_536;
+/// Least and most bytes of one request that can be configured; clients send up to 15 MiB.
+pub const REQUEST_BYTES: RangeInclusive<u32> = 15 << 20..=64 << 20;
+/// Least and most bytes of one answer that can be configured; clients expect 16 MiB to pass.
+pub const RESPONSE_BYTES: RangeInclusive<u32> = 16 << 20..=256 << 20;
+/// Least and most subscriptions of one connection that can be configured; clients hold up to 1024.
+pub const SUBSCRIPTIONS: RangeInclusive<u32> = 1_024..=65_536;
+/// Most requests of one batch that can be configured.
+pub const BATCH_MAX: u32 = 10_000;
+/// Most origins that can be named.
+pub const ORIGINS_MAX: usize = 64;
+/// Most keys of one `state_getKeysPaged`.
+pub const KEYS_PAGE_MAX: u32 = 1_000;
+/// Most keys of one query or subscription of storage, and most numbers of one `chain_getBlockHash`.
+pub const KEYS_QUERIED_MAX: usize = 4_096;
+/// Requests of one connection whose answers are not sent yet; more are refused.
+pub const IN_FLIGHT_MAX: usize = 1_024;
+/// Requests of all connections that read the database or the state at a time; more wait.
+pub const BLOCKING_MAX: usize = 32;
+/// Answers and notifications that wait for one reader; more make their senders wait.
+pub(crate) const BUFFERED_MAX: u32 = 256;
+/// Most bytes of transactions that `author_pendingExtrinsics` lists.
+pub const PENDING_BYTES_MAX: usize = 4 << 20;
+/// Most bytes of one uploaded blob; larger ones come block by block.
+pub const UPLOAD_BYTES_MAX: usize = 8 << 20;
+
+/// Letters and digits in the id of a subscription. Clients need strings.
+const SUBSCRIPTION_ID_CHARS: usize = 16;
+/// How often a connection is asked whether it is alive.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// After this long without an answer a connection is closed, and what waited for its reader is gone.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Choices about the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address to listen on. Only loopback is safe without a proxy in front.
+    pub host: IpAddr,
+    /// Port of HTTP and WebSocket; 0 takes a free one.
+    pub port: u16,
+    /// Origins of the web pages that may call over HTTP; `*` stands for all.
+    pub cors: Vec<String>,
+    /// Most connections at a time.
+    pub connections_max: u32,
+    /// Most bytes of one request.
+    pub request_bytes_max: u32,
+    /// Most bytes of one answer.
+    pub response_bytes_max: u32,
+    /// Most subscriptions of one connection.
+    pub subscriptions_max: u32,
+    /// Most requests of one batch.
+    pub batch_max: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: 9944,
+            cors: vec!["*".to_owned()],
+            connections_max: 256,
+            request_bytes_max: 16 << 20,
+            response_bytes_max: 32 << 20,
+            subscriptions_max: 1_024,
+            batch_max: 1_024,
+        }
+    }
+}
+
+/// A choice that is not possible.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A number is out of its bounds.
+    #[error("rpc.{name} is {value}: {min} to {max} is possible")]
+    OutOfBounds {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: u32,
+        /// Least that is possible.
+        min: u32,
+        /// Most that is possible.
+        max: u32,
+    },
+    /// An origin that no browser sends.
+    #[error(
+        "rpc.cors has '{0}', which is no origin: write `*`, or something like https://example.org"
+    )]
+    BadOrigin(String),
+    /// Too many origins.
+    #[error("rpc.cors names {0} origins: at most {ORIGINS_MAX} are possible; `*` stands for all")]
+    TooManyOrigins(usize),
+}
+
+impl Config {
+    /// Whether a server can work with these settings.
+    ///
+    /// # Errors
+    ///
+    /// Names the first setting that is not possible.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let settings = [
+            ("connections_max", self.connections_max, 1..=CONNECTIONS_MAX),
+            ("request_bytes_max", self.request_bytes_max, REQUEST_BYTES),
+            ("response_bytes_max", self.response_bytes_max, RESPONSE_BYTES),
+            ("subscriptions_max", self.subscriptions_max, SUBSCRIPTIONS),
+            ("batch_max", self.batch_max, 1..=BATCH_MAX),
+        ];
+        for (name, value, bounds) in settings {
+            if !bounds.contains(&value) {
+                let (min, max) = bounds.into_inner();
+                return Err(ConfigError::OutOfBounds { name, value, min, max });
+            }
+        }
+        if self.cors.len() > ORIGINS_MAX {
+            return Err(ConfigError::TooManyOrigins(self.cors.len()));
+        }
+        let is_origin = |text: &str| {
+            text == "*" || text.contains("://") && http::HeaderValue::from_str(text).is_ok()
+        };
+        match self.cors.iter().find(|text| !is_origin(text)) {
+            Some(text) => Err(ConfigError::BadOrigin(text.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Where to listen.
+    pub fn address(&self) -> SocketAddr {
+        (self.host, self.port).into()
+    }
+
+    pub(crate) fn server(&self) -> ServerConfig {
+        let ping = PingConfig::new()
+            .ping_interval(PING_INTERVAL)
+            .inactive_limit(SILENCE_MAX)
+            .max_failures(1);
+        ServerConfig::builder()
+            .max_connections(self.connections_max)
+            .max_request_body_size(self.request_bytes_max)
+            .max_response_body_size(self.response_bytes_max)
+            .max_subscriptions_per_connection(self.subscriptions_max)
+            .set_batch_request_config(BatchRequestConfig::Limit(self.batch_max))
+            .set_message_buffer_capacity(BUFFERED_MAX)
+            .set_id_provider(RandomStringIdProvider::new(SUBSCRIPTION_ID_CHARS))
+            .enable_ws_ping(ping)
+            .set_tcp_no_delay(true)
+            .build()
+    }
+}

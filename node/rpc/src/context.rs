@@ -1,0 +1,148 @@
+//! What every method works with.
+
+use crate::{Backend, PoolRequest, config::BLOCKING_MAX, error::Error, metrics::Metrics};
+use chain::Head;
+use crossbeam_channel::TrySendError;
+use primitives::{Hash, Height, RawValue, StateRead};
+use runtime::Position;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use storage::{Database, EVENTS_KEY, OVERLAY_BLOCKS_MAX, Snapshot};
+use tokio::sync::{Semaphore, oneshot};
+
+pub(crate) struct Context {
+    pub backend: Backend,
+    pub genesis: Hash,
+    pub metrics: Metrics,
+    /// States after the latest blocks, the newest last; at most [`OVERLAY_BLOCKS_MAX`].
+    recent: Mutex<VecDeque<Snapshot>>,
+    blocking: Arc<Semaphore>,
+}
+
+/// The state that a request asks for.
+pub(crate) enum State {
+    /// It can be read.
+    Live(Snapshot),
+    /// The block is known, its state is gone but for its events.
+    Discarded { hash: Hash, height: Height },
+}
+
+impl Context {
+    pub fn new(backend: Backend, metrics: Metrics) -> Result<Self, Error> {
+        let genesis = backend.database.hash(0)?.ok_or(Error::Failed)?;
+        let blocking = Arc::new(Semaphore::new(BLOCKING_MAX));
+        let context = Self { backend, genesis, metrics, recent: Mutex::default(), blocking };
+        context.note(context.head().snapshot);
+        Ok(context)
+    }
+
+    pub fn head(&self) -> Head {
+        self.backend.heads.borrow().clone()
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.backend.database
+    }
+
+    /// Keeps the state of a new head within reach for a while.
+    pub fn note(&self, snapshot: Snapshot) {
+        let mut recent = self.recent();
+        if recent.back().is_none_or(|last| last.height < snapshot.height) {
+            recent.push_back(snapshot);
+        }
+        if recent.len() > OVERLAY_BLOCKS_MAX {
+            recent.pop_front();
+        }
+    }
+
+    /// The state after a block; after the best one if none is named.
+    pub fn state(&self, at: Option<Hash>) -> Result<State, Error> {
+        let head = self.head();
+        let Some(hash) = at.filter(|hash| *hash != head.hash) else {
+            return Ok(State::Live(head.snapshot));
+        };
+        let found = self.recent().iter().find(|state| state.hash == hash).cloned();
+        if let Some(snapshot) = found {
+            return Ok(State::Live(snapshot));
+        }
+        let height = self.database().height(&hash)?.ok_or(Error::UnknownBlock(hash))?;
+        Ok(State::Discarded { hash, height })
+    }
+
+    /// The state after a block, whole.
+    pub fn snapshot(&self, at: Option<Hash>) -> Result<Snapshot, Error> {
+        match self.state(at)? {
+            State::Live(snapshot) => Ok(snapshot),
+            State::Discarded { hash, .. } => Err(Error::Discarded(hash)),
+        }
+    }
+
+    /// A value in the state after a block.
+    pub fn value(&self, state: &State, key: &[u8]) -> Result<Option<RawValue>, Error> {
+        match state {
+            State::Live(snapshot) => Ok(snapshot.get(key)),
+            State::Discarded { height, .. } if key == EVENTS_KEY => {
+                let events = self.database().events(*height)?;
+                Ok(events.filter(|events| !events.is_empty()))
+            }
+            State::Discarded { hash, .. } => Err(Error::Discarded(*hash)),
+        }
+    }
+
+    /// Fails if the block is not known.
+    pub fn check_known(&self, at: Option<Hash>) -> Result<(), Error> {
+        self.state(at).map(|_| ())
+    }
+
+    /// Answers a runtime call in a state.
+    pub fn call(&self, snapshot: &Snapshot, method: &str, args: &[u8]) -> Result<Vec<u8>, Error> {
+        let at = self.position(snapshot.height, snapshot.hash);
+        Ok(runtime::call(snapshot, &at, method, args)?)
+    }
+
+    /// Where a transaction would stand after a block.
+    pub fn position(&self, height: Height, parent: Hash) -> Position {
+        Position { height: height.saturating_add(1), parent, genesis: self.genesis }
+    }
+
+    /// Does what may wait for a disk or takes long, away from the threads that serve sockets.
+    pub async fn blocking<R: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let permit = self.blocking.clone().acquire_owned().await.map_err(|_| Error::Stopping)?;
+        let this = self.clone();
+        let work = move || {
+            let _permit = permit;
+            work(&this)
+        };
+        let result = tokio::task::spawn_blocking(work).await.map_err(|error| {
+            tracing::error!(%error, "request failed");
+            if error.is_panic() { Error::Failed } else { Error::Stopping }
+        })?;
+        if let Err(Error::Storage(error)) = &result {
+            tracing::error!(%error, "database failed");
+        }
+        result
+    }
+
+    /// Asks the pool, and waits for its answer.
+    pub async fn ask<R>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<R>) -> PoolRequest,
+    ) -> Result<R, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.backend.pool.try_send(request(answer)).map_err(|error| match error {
+            TrySendError::Full(_) => Error::PoolBusy,
+            TrySendError::Disconnected(_) => Error::Stopping,
+        })?;
+        answered.await.map_err(|_| Error::Stopping)
+    }
+
+    fn recent(&self) -> MutexGuard<'_, VecDeque<Snapshot>> {
+        // A panic inside leaves the queue whole.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

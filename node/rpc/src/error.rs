@@ -1,0 +1,110 @@
+//! What a request is answered when it cannot be done: codes and texts that clients look for.
+
+use crate::SubmitError;
+use jsonrpsee::types::{
+    ErrorObjectOwned,
+    error::{ErrorCode, INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, SERVER_IS_BUSY_CODE},
+};
+use primitives::Hash;
+use runtime::{CUSTOM_BAD_ENCODING, CallError, InvalidTransaction};
+
+const BAD_EXTRINSIC: i32 = 1001;
+const INVALID_TRANSACTION: i32 = 1010;
+const IMMEDIATELY_DROPPED: i32 = 1016;
+const COUNT_TOO_LARGE: i32 = 4002;
+const STATE: i32 = 4003;
+/// The store of blobs has no room; this chain's own code.
+const BLOBS_FULL: i32 = 5001;
+
+/// Why a request is not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{0}")]
+    Params(String),
+    #[error(
+        "Client error: UnknownBlock: this node has no block {0}; chain_getBlockHash names those that it has"
+    )]
+    UnknownBlock(Hash),
+    /// Clients match the text.
+    #[error("Client error: Api called for an unknown Block: State already discarded for {0}")]
+    Discarded(Hash),
+    /// Clients match the text of [`CallError::NotFound`] in this one.
+    #[error("Client error: Execution failed: Other: {0}")]
+    Call(#[from] CallError),
+    #[error("count exceeds maximum value. value: {value}, max: {max}")]
+    CountTooLarge { value: usize, max: usize },
+    #[error("Extrinsic has invalid format: {0}")]
+    BadExtrinsic(String),
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    #[error("Immediately Dropped")]
+    PoolBusy,
+    #[error(
+        "this connection has too many requests that are not answered: wait for answers before sending more"
+    )]
+    Busy,
+    #[error("the node is stopping")]
+    Stopping,
+    #[error(transparent)]
+    Blobs(#[from] blobs::Error),
+    #[error("the node's database failed; its log tells more")]
+    Storage(#[from] storage::Error),
+    #[error("the node failed on this request; its log tells more")]
+    Failed,
+}
+
+impl From<Error> for ErrorObjectOwned {
+    fn from(error: Error) -> Self {
+        let plain = |code| Self::owned(code, error.to_string(), None::<()>);
+        match &error {
+            Error::Params(_) => plain(INVALID_PARAMS_CODE),
+            Error::UnknownBlock(_) | Error::Discarded(_) | Error::Call(_) => plain(STATE),
+            Error::CountTooLarge { .. } => plain(COUNT_TOO_LARGE),
+            Error::BadExtrinsic(_) => plain(BAD_EXTRINSIC),
+            Error::Submit(error) => submit(error),
+            Error::PoolBusy => Self::owned(
+                IMMEDIATELY_DROPPED,
+                error.to_string(),
+                Some("too many transactions come in at once: send it again in a moment"),
+            ),
+            Error::Busy => plain(SERVER_IS_BUSY_CODE),
+            Error::Blobs(error) => blob(error),
+            Error::Stopping | Error::Storage(_) | Error::Failed => plain(INTERNAL_ERROR_CODE),
+        }
+    }
+}
+
+fn submit(error: &SubmitError) -> ErrorObjectOwned {
+    let owned = ErrorObjectOwned::owned::<String>;
+    match error {
+        SubmitError::Invalid(InvalidTransaction::Custom(CUSTOM_BAD_ENCODING)) => {
+            let text = "Extrinsic has invalid format: the bytes are no transaction of this chain";
+            owned(BAD_EXTRINSIC, text.to_owned(), None)
+        }
+        SubmitError::Invalid(invalid) => {
+            owned(INVALID_TRANSACTION, "Invalid Transaction".to_owned(), Some(invalid.to_string()))
+        }
+        SubmitError::Refused(refusal) => {
+            owned(refusal.code(), refusal.to_string(), Some(refusal.detail()))
+        }
+    }
+}
+
+fn blob(error: &blobs::Error) -> ErrorObjectOwned {
+    use blobs::Error as Of;
+    let code = match error {
+        Of::BadCid(_)
+        | Of::BadRoot { .. }
+        | Of::BadOwner(_)
+        | Of::Absent(_)
+        | Of::Mismatch { .. }
+        | Of::TooLarge { .. } => INVALID_PARAMS_CODE,
+        Of::Full { .. } | Of::QuotaReached { .. } | Of::TooManyPins(_) => BLOBS_FULL,
+        Of::Damaged { .. } | Of::InUse(_) | Of::Io { .. } | Of::Source(_) => {
+            // Paths are the operator's business.
+            tracing::error!(%error, "blob store failed");
+            return ErrorCode::InternalError.into();
+        }
+    };
+    ErrorObjectOwned::owned(code, error.to_string(), None::<()>)
+}

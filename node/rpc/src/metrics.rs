@@ -1,0 +1,208 @@
+//! What is counted, and the layer between connections and methods that counts it.
+
+use crate::config::IN_FLIGHT_MAX;
+use jsonrpsee::{
+    core::middleware::{Batch, BatchEntry, Notification},
+    server::{BatchResponseBuilder, MethodResponse, middleware::rpc::RpcServiceT},
+    types::Request,
+};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use tokio::sync::Semaphore;
+
+/// Bounds of the histogram of time: from half a millisecond, each twice the one before.
+const SECONDS_FIRST: f64 = 0.000_5;
+const SECONDS_BUCKETS: u16 = 14;
+
+/// Any method that is not served, so that callers cannot make up series.
+const UNKNOWN: &str = "unknown";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfMethod {
+    method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfOutcome {
+    method: &'static str,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum Outcome {
+    Ok,
+    Error,
+}
+
+/// What is counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    requests: Family<OfOutcome, Counter>,
+    seconds: Family<OfMethod, Histogram, fn() -> Histogram>,
+    sessions: Gauge,
+    subscriptions: Gauge,
+}
+
+impl Metrics {
+    pub fn new(registry: &mut Registry) -> Self {
+        let histogram: fn() -> Histogram =
+            || Histogram::new(exponential_buckets(SECONDS_FIRST, 2.0, SECONDS_BUCKETS));
+        let metrics = Self {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(histogram),
+            sessions: Gauge::default(),
+            subscriptions: Gauge::default(),
+        };
+        let registry = registry.sub_registry_with_prefix("artel_rpc");
+        registry.register("requests", "Requests answered", metrics.requests.clone());
+        registry.register("request_seconds", "Time to an answer", metrics.seconds.clone());
+        registry.register(
+            "sessions",
+            "Open WebSocket connections and HTTP requests",
+            metrics.sessions.clone(),
+        );
+        registry.register("subscriptions", "Open subscriptions", metrics.subscriptions.clone());
+        metrics
+    }
+
+    /// Counts a subscription until the guard goes.
+    pub fn subscription(&self) -> Open {
+        Open::new(&self.subscriptions)
+    }
+
+    fn note(&self, method: &'static str, started: Instant, response: &MethodResponse) {
+        let outcome = if response.is_success() { Outcome::Ok } else { Outcome::Error };
+        self.requests.get_or_create(&OfOutcome { method, outcome }).inc();
+        self.seconds.get_or_create(&OfMethod { method }).observe(started.elapsed().as_secs_f64());
+    }
+}
+
+/// Something that is counted as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Open(Gauge);
+
+impl Open {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Permits of one connection for requests that are not answered yet; travels with each of them.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlight(pub Arc<Semaphore>);
+
+/// What each connection's layer is made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    pub metrics: Metrics,
+    /// All that is served.
+    pub methods: Arc<BTreeSet<&'static str>>,
+    pub response_bytes_max: usize,
+}
+
+impl Layer {
+    /// Begins a session.
+    pub fn service<S>(&self, inner: S) -> Service<S> {
+        let in_flight = InFlight(Arc::new(Semaphore::new(IN_FLIGHT_MAX)));
+        let open = Arc::new(Open::new(&self.metrics.sessions));
+        Service { inner, layer: self.clone(), in_flight, _open: open }
+    }
+
+    fn known(&self, method: &str) -> &'static str {
+        self.methods.get(method).copied().unwrap_or(UNKNOWN)
+    }
+}
+
+/// One session: counts its requests, and gives each the session's permits.
+#[derive(Clone, Debug)]
+pub(crate) struct Service<S> {
+    inner: S,
+    layer: Layer,
+    in_flight: InFlight,
+    _open: Arc<Open>,
+}
+
+impl<S> RpcServiceT for Service<S>
+where
+    S: RpcServiceT<
+            MethodResponse = MethodResponse,
+            BatchResponse = MethodResponse,
+            NotificationResponse = MethodResponse,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    type MethodResponse = MethodResponse;
+    type NotificationResponse = MethodResponse;
+    type BatchResponse = MethodResponse;
+
+    fn call<'a>(
+        &self,
+        mut request: Request<'a>,
+    ) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let started = Instant::now();
+        let method = self.layer.known(request.method_name());
+        let metrics = self.layer.metrics.clone();
+        request.extensions_mut().insert(self.in_flight.clone());
+        let response = self.inner.call(request);
+        async move {
+            let response = response.await;
+            metrics.note(method, started, &response);
+            response
+        }
+    }
+
+    /// As the innermost service does it, so that each request of the batch passes through [`Self::call`].
+    fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let this = self.clone();
+        async move {
+            let mut answers = BatchResponseBuilder::new_with_limit(this.layer.response_bytes_max);
+            let mut notified = false;
+            for entry in batch {
+                let answer = match entry {
+                    Ok(BatchEntry::Call(request)) => this.call(request).await,
+                    Ok(BatchEntry::Notification(_)) => {
+                        notified = true;
+                        continue;
+                    }
+                    Err(error) => {
+                        let (error, id) = error.into_parts();
+                        MethodResponse::error(id, error)
+                    }
+                };
+                if let Err(too_large) = answers.append(answer) {
+                    return too_large;
+                }
+            }
+            if answers.is_empty() && notified {
+                MethodResponse::notification()
+            } else {
+                MethodResponse::from_batch(answers.finish())
+            }
+        }
+    }
+
+    fn notification<'a>(
+        &self,
+        notification: Notification<'a>,
+    ) -> impl Future<Output = MethodResponse> + Send + 'a {
+        self.inner.notification(notification)
+    }
+}

@@ -1,0 +1,151 @@
+//! How methods and subscriptions are registered: under all their names, with the bounds that all share.
+
+use crate::{args::Args, context::Context, error::Error, metrics::InFlight};
+use jsonrpsee::{
+    Extensions, PendingSubscriptionSink, ResponsePayload, RpcModule, SubscriptionSink,
+    types::{ErrorObjectOwned, Params},
+};
+use serde::Serialize;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A name is taken: a bug of whoever lists the methods.
+const TAKEN: &str = "each name is registered once";
+
+/// All that is served.
+pub(crate) struct Module(pub RpcModule<Context>);
+
+/// The other side of a subscription is gone.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl Module {
+    /// A method that answers from memory.
+    pub fn method<R: Serialize + Clone + Send + 'static>(
+        &mut self,
+        names: &[&'static str],
+        run: fn(&Context, Args) -> Result<R, Error>,
+    ) {
+        self.asynchronous(names, move |context, args| async move { run(&context, args) });
+    }
+
+    /// A method that reads the database or the state.
+    pub fn blocking<R: Serialize + Clone + Send + 'static>(
+        &mut self,
+        names: &[&'static str],
+        run: fn(&Context, Args) -> Result<R, Error>,
+    ) {
+        self.asynchronous(names, move |context, args| async move {
+            context.blocking(move |context| run(context, args)).await
+        });
+    }
+
+    /// A method that waits for others.
+    pub fn asynchronous<R, F>(
+        &mut self,
+        names: &[&'static str],
+        run: impl Fn(Arc<Context>, Args) -> F + Clone + Send + Sync + 'static,
+    ) where
+        R: Serialize + Clone + Send + 'static,
+        F: Future<Output = Result<R, Error>> + Send,
+    {
+        let name = names[0];
+        let callback = move |params: Params<'static>, context, extensions: Extensions| {
+            let run = run.clone();
+            async move { respond(&params, &extensions, |args| run(context, args)).await }
+        };
+        self.0.register_async_method(name, callback).expect(TAKEN);
+        self.alias(names);
+    }
+
+    /// A subscription; it ends when `run` does.
+    pub fn subscription<F>(
+        &mut self,
+        subscribe: &[&'static str],
+        notification: &'static str,
+        unsubscribe: &[&'static str],
+        run: impl Fn(Arc<Context>, Args, PendingSubscriptionSink) -> F + Copy + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<(), Closed>> + Send + 'static,
+    {
+        let callback = move |params: Params<'static>,
+                             pending: PendingSubscriptionSink,
+                             context: Arc<Context>,
+                             _extensions| async move {
+            let _open = context.metrics.subscription();
+            match Args::new(&params) {
+                // How a subscription ends is nobody's concern.
+                Ok(args) => drop(run(context, args, pending).await),
+                Err(error) => pending.reject(error).await,
+            }
+        };
+        self.0
+            .register_subscription(subscribe[0], notification, unsubscribe[0], callback)
+            .expect(TAKEN);
+        self.alias(subscribe);
+        self.alias(unsubscribe);
+    }
+
+    fn alias(&mut self, names: &[&'static str]) {
+        for alias in &names[1..] {
+            self.0.register_alias(alias, names[0]).expect(TAKEN);
+        }
+    }
+}
+
+/// Runs a method with its bounds and turns what it says into an answer.
+async fn respond<R, F>(
+    params: &Params<'_>,
+    extensions: &Extensions,
+    run: impl FnOnce(Args) -> F,
+) -> ResponsePayload<'static, R>
+where
+    R: Serialize + Clone + 'static,
+    F: Future<Output = Result<R, Error>>,
+{
+    let permit = match permit(extensions) {
+        Ok(permit) => permit,
+        Err(error) => return ResponsePayload::error(ErrorObjectOwned::from(error)),
+    };
+    let result = match Args::new(params) {
+        Ok(args) => run(args).await,
+        Err(error) => Err(error),
+    };
+    let payload = match result {
+        Ok(answer) => ResponsePayload::success(answer),
+        Err(error) => ResponsePayload::error(ErrorObjectOwned::from(error)),
+    };
+    // The request counts until its answer has left: who does not read has no more room.
+    let (payload, sent) = payload.notify_on_completion();
+    tokio::spawn(async move {
+        let _permit = permit;
+        // An error means that nobody waits for the answer any more.
+        let _ = sent.await;
+    });
+    payload
+}
+
+fn permit(extensions: &Extensions) -> Result<Option<OwnedSemaphorePermit>, Error> {
+    let in_flight = extensions.get::<InFlight>().map(|InFlight(permits)| permits.clone());
+    in_flight.map(|permits| permits.try_acquire_owned().map_err(|_| Error::Busy)).transpose()
+}
+
+/// Accepts a subscription.
+pub(crate) async fn accept(pending: PendingSubscriptionSink) -> Result<SubscriptionSink, Closed> {
+    pending.accept().await.map_err(|_| Closed)
+}
+
+/// Refuses a subscription.
+pub(crate) async fn reject(pending: PendingSubscriptionSink, error: Error) -> Result<(), Closed> {
+    pending.reject(error).await;
+    Err(Closed)
+}
+
+/// Notifies a subscriber; waits for one that is slow.
+pub(crate) async fn notify(sink: &SubscriptionSink, value: &impl Serialize) -> Result<(), Closed> {
+    let message = serde_json::value::to_raw_value(value).map_err(|error| {
+        tracing::error!(%error, "notification failed");
+        Closed
+    })?;
+    sink.send(message).await.map_err(|_| Closed)
+}

@@ -1,0 +1,305 @@
+use super::*;
+use jsonrpsee::core::client::SubscriptionClientT;
+use prometheus_client::encoding::text::encode;
+use std::collections::BTreeSet;
+
+/// Everything that is served, in order.
+pub(super) const METHODS: &[&str] = &[
+    "account_nextIndex",
+    "artel_agent",
+    "artel_blob",
+    "artel_market",
+    "artel_payouts",
+    "artel_task",
+    "artel_taskEvents",
+    "artel_tasks",
+    "artel_unwatchTaskEvents",
+    "artel_uploadBlob",
+    "artel_uploadBlock",
+    "author_pendingExtrinsics",
+    "author_submitAndWatchExtrinsic",
+    "author_submitExtrinsic",
+    "author_unwatchExtrinsic",
+    "chain_getBlock",
+    "chain_getBlockHash",
+    "chain_getFinalisedHead",
+    "chain_getFinalizedHead",
+    "chain_getHead",
+    "chain_getHeader",
+    "chain_getRuntimeVersion",
+    "chain_subscribeAllHeads",
+    "chain_subscribeFinalisedHeads",
+    "chain_subscribeFinalizedHeads",
+    "chain_subscribeNewHead",
+    "chain_subscribeNewHeads",
+    "chain_subscribeRuntimeVersion",
+    "chain_unsubscribeAllHeads",
+    "chain_unsubscribeFinalisedHeads",
+    "chain_unsubscribeFinalizedHeads",
+    "chain_unsubscribeNewHead",
+    "chain_unsubscribeNewHeads",
+    "chain_unsubscribeRuntimeVersion",
+    "payment_queryInfo",
+    "rpc_methods",
+    "state_call",
+    "state_callAt",
+    "state_getKeysPaged",
+    "state_getKeysPagedAt",
+    "state_getMetadata",
+    "state_getRuntimeVersion",
+    "state_getStorage",
+    "state_getStorageAt",
+    "state_getStorageHash",
+    "state_getStorageHashAt",
+    "state_getStorageSize",
+    "state_getStorageSizeAt",
+    "state_queryStorageAt",
+    "state_subscribeRuntimeVersion",
+    "state_subscribeStorage",
+    "state_unsubscribeRuntimeVersion",
+    "state_unsubscribeStorage",
+    "subscribe_newHead",
+    "system_accountNextIndex",
+    "system_chain",
+    "system_chainType",
+    "system_health",
+    "system_localListenAddresses",
+    "system_localPeerId",
+    "system_name",
+    "system_nodeRoles",
+    "system_peers",
+    "system_properties",
+    "system_syncState",
+    "system_version",
+    "unsubscribe_newHead",
+];
+
+#[tokio::test]
+async fn the_list_of_methods_is_what_is_served() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let listed: Value = node.ask("rpc_methods", json!([])).await;
+    assert_eq!(listed, json!({ "methods": METHODS }));
+
+    // A wrong parameter tells that a method is there, and keeps it from asking the pool; one method takes none.
+    for method in METHODS.iter().filter(|method| **method != "author_pendingExtrinsics") {
+        let answer = client.request::<Value, _>(method, rpc_params![json!({})]).await;
+        if let Err(ClientError::Call(error)) = answer {
+            assert_ne!(error.code(), -32601, "{method} is listed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_an_unknown_method() {
+    let node = Node::start().await;
+    let listed: BTreeSet<_> = METHODS.iter().copied().collect();
+    for method in [
+        "chainHead_v1_follow",
+        "archive_v1_body",
+        "transaction_v1_broadcast",
+        "chainSpec_v1_chainName",
+        "state_getReadProof",
+        "author_insertKey",
+        "",
+    ] {
+        assert!(!listed.contains(method));
+        let answer = node.try_ask::<Value>(method, json!([])).await;
+        assert_eq!(answer.expect_err("it is not served").0, -32601, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn chain_and_node_say_what_they_are() {
+    let mut node = Node::start().await;
+    node.grow(&[]);
+    for (method, expected) in [
+        ("system_chain", json!("Artel Development")),
+        ("system_name", json!("Artel Node")),
+        ("system_version", json!("0.1.0-test")),
+        ("system_chainType", json!("Development")),
+        (
+            "system_properties",
+            json!({ "ss58Format": 42, "tokenDecimals": 12, "tokenSymbol": "ARTL" }),
+        ),
+        ("system_health", json!({ "peers": 0, "isSyncing": false, "shouldHavePeers": false })),
+        ("system_peers", json!([])),
+        ("system_nodeRoles", json!(["Authority"])),
+        ("system_localListenAddresses", json!([])),
+        ("system_syncState", json!({ "startingBlock": 1, "currentBlock": 1, "highestBlock": 1 })),
+    ] {
+        for params in [Value::Null, json!([])] {
+            assert_eq!(node.ask::<Value>(method, params).await, expected, "{method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn batches_and_odd_ids_are_answered() {
+    let node = Node::start().await;
+    let batch = r#"[{"jsonrpc":"2.0","id":0,"method":"system_name"},
+        {"jsonrpc":"2.0","id":"a","method":"no_such","params":[]}]"#;
+    let answers: Value = serde_json::from_str(&node.post(batch).await.1).expect("it is JSON");
+    assert_eq!((&answers[0]["id"], &answers[0]["result"]), (&json!(0), &json!("Artel Node")));
+    assert_eq!((&answers[1]["id"], &answers[1]["error"]["code"]), (&json!("a"), &json!(-32601)));
+    let node = Node::start_with(Config { batch_max: 1, ..Config::default() }).await;
+    let refused: Value = serde_json::from_str(&node.post(batch).await.1).expect("it is JSON");
+    assert_eq!(refused["error"]["code"], -32010);
+}
+
+#[tokio::test]
+async fn web_pages_may_call_from_the_origins_that_are_named() {
+    let origin = "https://example.org";
+    let body = br#"{"jsonrpc":"2.0","id":1,"method":"system_name"}"#;
+    let header = format!("Origin: {origin}\r\n");
+    for (cors, expected) in [
+        (vec!["*".to_owned()], Some("*")),
+        (vec![origin.to_owned()], Some(origin)),
+        (vec!["https://other.example".to_owned()], None),
+    ] {
+        let node = Node::start_with(Config { cors, ..Config::default() }).await;
+        let (head, _) = node.post_bytes(body, &header).await;
+        let allowed =
+            head.lines().find_map(|line| line.strip_prefix("access-control-allow-origin: "));
+        assert_eq!(allowed, expected, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn connections_requests_and_subscriptions_have_bounds() {
+    let config = Config { connections_max: 1, ..Config::default() };
+    let node = Node::start_with(config).await;
+    let client = node.client().await;
+    let (head, _) = node.post(r#"{"jsonrpc":"2.0","id":1,"method":"system_name"}"#).await;
+    assert!(head.starts_with("HTTP/1.1 429"), "{head}");
+
+    let large = "0".repeat(17 << 20);
+    let refused = client.request::<Value, _>("state_getStorage", rpc_params![large]).await;
+    assert!(refused.is_err(), "{refused:?}");
+
+    let client_of = |subscriptions| async move {
+        let node =
+            Node::start_with(Config { subscriptions_max: subscriptions, ..Config::default() })
+                .await;
+        let client = node.client().await;
+        (node, client)
+    };
+    let (_node, client) = client_of(1_024).await;
+    let subscribe = || {
+        client.subscribe::<Value, _>("chain_subscribeNewHead", none(), "chain_unsubscribeNewHead")
+    };
+    let mut open = Vec::new();
+    for _ in 0..1_024 {
+        open.push(subscribe().await.expect("so many are possible"));
+    }
+    assert_eq!(code(subscribe().await.map(drop)), -32006);
+    open.pop().expect("there are some").unsubscribe().await.expect("one can be ended");
+    tokio::time::timeout(WAIT, async {
+        while subscribe().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("its place is free again");
+}
+
+#[tokio::test]
+async fn requests_sessions_and_subscriptions_are_counted() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let subscription = client
+        .subscribe::<Value, _>("chain_subscribeNewHeads", none(), "chain_unsubscribeNewHeads")
+        .await
+        .expect("heads can be followed");
+    for method in ["system_name", "made_up_one", "made_up_two"] {
+        // The outcomes are counted below.
+        let _ = client.request::<Value, _>(method, none()).await;
+    }
+    let text = || {
+        let mut text = String::new();
+        encode(&mut text, &node.registry).expect("a string takes all");
+        text
+    };
+    let found = text();
+    for line in [
+        r#"artel_rpc_requests_total{method="system_name",outcome="Ok"} 1"#,
+        r#"artel_rpc_requests_total{method="unknown",outcome="Error"} 2"#,
+        r#"artel_rpc_request_seconds_count{method="system_name"} 1"#,
+        "artel_rpc_subscriptions 1",
+        "artel_rpc_sessions 1",
+    ] {
+        assert!(found.contains(line), "{line} is in {found}");
+    }
+    drop((subscription, client));
+    let closed = async {
+        while !text().contains("artel_rpc_sessions 0")
+            || !text().contains("artel_rpc_subscriptions 0")
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WAIT, closed).await.expect("who goes is no longer counted");
+}
+
+#[tokio::test]
+async fn a_stopped_server_lets_go_of_the_chain() {
+    let node = Node::start().await;
+    let _client = node.client().await;
+    node.handle.stop().expect("it runs");
+    let stopped = node.handle.clone().stopped();
+    tokio::time::timeout(WAIT, stopped).await.expect("it ends");
+    assert!(TcpStream::connect(node.address).await.is_err());
+}
+
+#[test]
+fn settings_out_of_their_bounds_are_named() {
+    let default = Config::default();
+    assert_eq!(default.validate(), Ok(()));
+    let cases = [
+        (Config { connections_max: 0, ..default.clone() }, "rpc.connections_max is 0"),
+        (Config { request_bytes_max: 1, ..default.clone() }, "rpc.request_bytes_max is 1"),
+        (Config { response_bytes_max: 1, ..default.clone() }, "rpc.response_bytes_max is 1"),
+        (Config { subscriptions_max: 9, ..default.clone() }, "rpc.subscriptions_max is 9"),
+        (Config { batch_max: 0, ..default.clone() }, "rpc.batch_max is 0"),
+        (Config { cors: vec!["example.org".into()], ..default.clone() }, "example.org"),
+        (Config { cors: vec!["*".into(); ORIGINS_MAX + 1], ..default.clone() }, "65 origins"),
+    ];
+    for (config, text) in cases {
+        let error = config.validate().expect_err(text).to_string();
+        assert!(error.contains(text), "{error}");
+    }
+    let text = serde_json::to_string(&default).expect("it has a form");
+    assert_eq!(serde_json::from_str::<Config>(&text).expect("it was just written"), default);
+    let error = serde_json::from_str::<Config>(r#"{"prot": 1}"#).expect_err("there is no `prot`");
+    assert!(error.to_string().contains("prot"), "{error}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_an_error_that_says_what_to_do() {
+    let node = Node::start().await;
+    let (_heads, receiver) = watch::channel(node.chain.head().clone());
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let spec = spec();
+    let blobs = ::blobs::Store::open(folder.path(), Default::default()).expect("the store opens");
+    let backend = Backend {
+        heads: receiver,
+        database: node.chain.database().clone(),
+        pool: crossbeam_channel::bounded(1).0,
+        blobs: Arc::new(blobs),
+        chain: ChainInfo {
+            name: spec.name,
+            chain_type: spec.chain_type,
+            properties: spec.properties,
+        },
+        node: NodeInfo {
+            name: String::new(),
+            version: String::new(),
+            peers: 0,
+            is_validator: false,
+        },
+    };
+    let config = Config { port: node.address.port(), ..Config::default() };
+    let error = Server::start(&config, backend, &mut Registry::default()).await;
+    let error = error.map(drop).expect_err("the port is taken").to_string();
+    assert!(error.contains("--rpc-port") && error.contains(&node.address.to_string()), "{error}");
+}
