@@ -45,7 +45,7 @@ pub enum Call {
         #[codec(compact)]
         stake: Balance,
     },
-    /// Change keys, capabilities, payee or price. Tasks that run keep the payee until they are paid.
+    /// Change keys, capabilities, payee or price. What is not paid yet goes to the new payee.
     #[codec(index = 1)]
     update {
         /// The new profile, whole.

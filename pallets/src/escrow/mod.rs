@@ -45,6 +45,8 @@ pub struct Escrow {
     pub deposits: Vec<Deposit>,
     /// The part that pays for the task's place in state; it comes back when the task is settled.
     pub storage: Balance,
+    /// The fee on each reward, as it was when the task was funded.
+    pub fee: Balance,
 }
 
 impl Escrow {
@@ -131,22 +133,30 @@ pub fn escrow(state: &dyn StateRead, task: &Hash) -> Option<Escrow> {
     ESCROWS.get(state, task)
 }
 
-/// Opens a task's escrow with its first deposit, of which `storage` pays for the task's place.
+/// Opens a task's escrow with its first deposit: the whole cost, or only that of its place.
+///
+/// # Errors
+///
+/// Those of [`balances::hold`].
 pub fn open(
     cx: &mut Ctx,
     task: &Hash,
     who: &AccountId,
     amount: Balance,
-    storage: Balance,
+    cost: &Cost,
 ) -> DispatchResult {
-    let escrow = Escrow { deposits: Vec::new(), storage };
+    let escrow = Escrow { deposits: Vec::new(), storage: cost.storage, fee: cost.fee };
     deposit(cx, task, escrow, who, amount)
 }
 
-/// Adds a deposit to a task's escrow.
-pub fn add(cx: &mut Ctx, task: &Hash, who: &AccountId, amount: Balance) -> DispatchResult {
-    let escrow = load(cx, task);
-    deposit(cx, task, escrow, who, amount)
+/// Adds the cost of the work to the escrow of a task that was not funded.
+///
+/// # Errors
+///
+/// Those of [`balances::hold`].
+pub fn fund(cx: &mut Ctx, task: &Hash, who: &AccountId, cost: &Cost) -> DispatchResult {
+    let escrow = Escrow { fee: cost.fee, ..load(cx, task) };
+    deposit(cx, task, escrow, who, cost.work)
 }
 
 fn deposit(
@@ -174,9 +184,9 @@ pub fn pay(cx: &mut Ctx, task: &Hash, to: &AccountId, reason: HoldReason, amount
 }
 
 /// Takes the protocol's fee on a reward and splits it; the burned part takes what rounding leaves.
-pub fn pay_fee(cx: &mut Ctx, task: &Hash, reward: Balance) {
+pub fn pay_fee(cx: &mut Ctx, task: &Hash) {
     let params = params(cx);
-    let fee = params.fee(reward);
+    let fee = load(cx, task).fee;
     let validators = fee.share_floor(params.fee_validators_ppm);
     let audits = fee.share_floor(params.fee_audits_ppm);
     let to_treasury = fee.share_floor(params.fee_treasury_ppm);

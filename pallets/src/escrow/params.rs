@@ -64,6 +64,8 @@ impl Default for Params {
 pub struct Cost {
     /// Deposit for the task's place in state.
     pub storage: Balance,
+    /// Fee on each reward.
+    pub fee: Balance,
     /// Rewards with fees, and audits.
     pub work: Balance,
 }
@@ -110,12 +112,13 @@ impl Params {
         let slots = u128::from(replicas) + u128::from(extra_attempts);
         let audit = self.audit_price.checked_mul(u128::from(fuel_limit).checked_mul(2)?)?;
         let audit = Balance::new(audit.get().div_ceil(AUDIT_FUEL));
+        let fee = self.fee(reward);
         let work = reward
-            .checked_add(self.fee(reward))?
+            .checked_add(fee)?
             .checked_mul(slots)?
             .checked_add(audit.checked_mul(u128::from(replicas))?)?;
         let bytes = u128::try_from(spec_bytes).ok()?;
         let storage = self.storage_base.checked_add(self.storage_per_byte.checked_mul(bytes)?)?;
-        Some(Cost { storage, work })
+        Some(Cost { storage, fee, work })
     }
 }

@@ -43,6 +43,21 @@ fn the_listing_fee_never_exceeds_what_is_left() {
 }
 
 #[test]
+fn a_task_pays_the_fee_of_the_day_it_was_funded() {
+    let mut world = World::new(&[]);
+    world.register(BOB, 1_000 * TOKEN);
+    let tight = Policy { extra_attempts: 0, ..policy() };
+    let id = world.delivered(ALICE, BOB, tight);
+    let params = Params { fee_ppm: FEE_PPM_MAX, ..Params::default() };
+    world.root(Call::set_params { params }).expect("root may");
+    world.pass(60_000);
+    world.next(1);
+    let spent = Balance::new(TOKEN + TOKEN / 20);
+    assert_eq!(world.worth(ALICE), ENDOWMENT.saturating_sub(spent));
+    assert_eq!(escrow(&world.state, &id), None);
+}
+
+#[test]
 fn parameters_are_governed_and_bounded() {
     let mut world = World::new(&[]);
     let call = |params: Params| Call::set_params { params };

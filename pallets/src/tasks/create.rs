@@ -13,7 +13,7 @@ use framework::prelude::*;
 use primitives::{Nonce, crypto::hash::blake2_256};
 
 /// Id of the task that is created as number `index` (from 0) by the transaction with `nonce` of
-/// `signer`.
+/// `signer`. In a batch, creations that failed count too.
 pub fn task_id(genesis: &Hash, signer: &AccountId, nonce: Nonce, index: u32) -> TaskId {
     blake2_256(&("artel/task/1", genesis, signer, nonce, index).encode())
 }
@@ -45,7 +45,7 @@ pub(super) fn create(
     } else {
         (TaskState::AwaitingEscrow, cost.storage, params.funding_ms)
     };
-    escrow::open(cx, &id, &signer, held, cost.storage)?;
+    escrow::open(cx, &id, &signer, held, &cost)?;
     let owner = requester.unwrap_or(signer);
     let sponsor = (owner != signer).then_some(signer);
     let (engine, reward) = (spec.engine, policy.reward);
@@ -86,7 +86,7 @@ pub(super) fn fund(cx: &mut Ctx, who: AccountId, id: TaskId, spec_hash: Hash) ->
     ensure(entry.task.spec_hash == spec_hash, Error::WrongSpec)?;
     let spec = SPECS.get(cx, &id).expect("each task has a specification");
     let cost = cost(cx, &spec, &entry.task.policy)?;
-    escrow::add(cx, &id, &who, cost.work)?;
+    escrow::fund(cx, &id, &who, &cost)?;
     let claim_ms = entry.task.policy.claim_ms;
     entry.enter(cx, TaskState::Pending, Deadline::after(cx, claim_ms, DEADLINE_BLOCKS));
     entry.save(cx);

@@ -89,10 +89,10 @@ pub fn current(cx: &mut Ctx, id: &TaskId) -> Result<Entry, DispatchError> {
     while let Some(step) = entry.due(cx) {
         match step {
             Step::Unfunded | Step::Unclaimed | Step::NoShow => take(cx, &mut entry),
+            // An accepted result is paid at the block's end; no call depends on that.
+            Step::Pay => break,
             Step::Draw => return Err(Error::ClaimsClosed.into()),
-            Step::Cancel | Step::Pay | Step::Validate | Step::Prune => {
-                return Err(Error::StepDue.into());
-            }
+            Step::Cancel | Step::Validate | Step::Prune => return Err(Error::StepDue.into()),
         }
     }
     Ok(entry)
@@ -129,6 +129,8 @@ pub fn each_due(cx: &mut Ctx, step: Step, mut run: impl FnMut(&mut Ctx, &mut Ent
             run(cx, &mut entry);
         } else {
             entry.postpone(cx);
+            // Another deadline may have come before the one that moved on.
+            take(cx, &mut entry);
         }
         // A pruned task is gone.
         if TASKS.contains(cx, &id) {

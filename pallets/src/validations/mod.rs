@@ -151,8 +151,9 @@ impl PalletError for Error {
 impl Dispatch for Call {
     fn weight(&self) -> Weight {
         match self {
-            Self::submit_result { .. } => Weight::rw(12, 8).compute_us(10),
-            Self::accept_result { .. } => Weight::rw(8, 4),
+            // An agent that is late may have to be slashed first.
+            Self::submit_result { .. } => Weight::rw(24, 16).compute_us(10),
+            Self::accept_result { .. } => Weight::rw(24, 16),
             // A draw that dismisses all candidates, or a payment with its split.
             Self::poke { .. } => {
                 Weight::rw(80, 60).plus(Weight::rw(1, 1).times(u32::from(tasks::CANDIDATES_MAX)))

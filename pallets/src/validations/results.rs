@@ -158,7 +158,7 @@ fn pay(cx: &mut Ctx, entry: &mut Entry) {
     let payee = payee(cx, &slot.agent);
     let reward = entry.task.policy.reward;
     payouts::make(cx, entry, false, &payee, reward);
-    escrow::pay_fee(cx, &entry.id, reward);
+    escrow::pay_fee(cx, &entry.id);
 }
 
 fn payee(cx: &Ctx, agent: &AccountId) -> Payee {

@@ -81,7 +81,7 @@ fn validating_early_pay_pays_in_the_block_that_accepts_and_stake_stays_at_risk()
     let id = world.delivered(ALICE, BOB, policy());
     world.fails(BOB, accept(&id), TaskError::NotTheRequester);
     world.ok(ALICE, accept(&id));
-    world.fails(ALICE, accept(&id), tasks::Error::StepDue);
+    world.fails(ALICE, accept(&id), Error::AlreadyAccepted);
     let before = world.worth(BOB);
     world.next(500);
     assert_eq!(world.worth(BOB), before.saturating_add(tokens(TOKEN)));
@@ -185,4 +185,28 @@ fn parameters_are_governed_and_bounded() {
     world.root(call(50_000)).expect("root may");
     assert_eq!(params(&world.state).window_ms, 50_000);
     assert_eq!(world.root(call(47_999)), Err(Error::BadParams.into()));
+}
+
+/// Blocks come when a transaction waits or a step is due, half a second after the last at least.
+#[test]
+fn on_an_idle_chain_a_task_is_paid_within_three_seconds_of_its_creation() {
+    let mut world = world();
+    world.next(500);
+    let id = world.create(ALICE, policy(), true);
+    let created_ms = world.block.time_ms;
+    world.next(500);
+    let claim = world.claim(&BOB, &id);
+    world.ok(BOB, claim);
+    let due_ms = next_due(&world.state).expect("the draw is due");
+    world.next(due_ms - world.block.time_ms);
+    assert_eq!(world.task(&id).state, TaskState::Assigned);
+    world.next(500);
+    world.ok(BOB, submit(&id));
+    world.next(500);
+    world.ok(ALICE, accept(&id));
+    let paid_ms = world.block.time_ms;
+    let before = world.worth(BOB);
+    world.close();
+    assert_eq!(world.worth(BOB), before.saturating_add(tokens(TOKEN)));
+    assert!(paid_ms - created_ms < 3_000, "it took {} ms", paid_ms - created_ms);
 }
