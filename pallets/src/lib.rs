@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![deny(missing_docs, clippy::as_conversions, clippy::float_arithmetic)]
+#![deny(missing_docs, clippy::float_arithmetic)]
 
 pub mod agents;
 pub mod balances;
