@@ -112,7 +112,7 @@ pub enum CheckError {
     Fault(#[from] Fault),
     /// The node's own fault: end the process.
     #[error(transparent)]
-    Error(#[from] Error),
+    Local(#[from] Error),
 }
 
 impl From<BlockError> for CheckError {
@@ -123,6 +123,6 @@ impl From<BlockError> for CheckError {
 
 impl From<storage::Error> for CheckError {
     fn from(error: storage::Error) -> Self {
-        Self::Error(error.into())
+        Self::Local(error.into())
     }
 }

@@ -18,7 +18,7 @@ pub use commit::{Committed, Included};
 pub use error::{CheckError, Error, Fault};
 pub use execute::Refusal;
 pub use head::Head;
-pub use open::{Chain, Config};
+pub use open::{Chain, Config, genesis_hash};
 pub use verify::{PooledTx, VERIFIED_MAX, Verifier};
 
 #[cfg(test)]

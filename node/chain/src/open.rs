@@ -86,6 +86,12 @@ impl Chain {
     }
 }
 
+/// Hash of the first block of the chain with this genesis.
+pub fn genesis_hash(genesis: &Genesis) -> Result<Hash, Error> {
+    let writes = runtime::genesis_state(genesis).map_err(Error::Genesis)?;
+    Ok(genesis_block(root_of(&writes)).hash())
+}
+
 /// The first block, for the root of its state.
 fn genesis_block(state_root: Hash) -> Block {
     let header = Header {

@@ -9,7 +9,6 @@ use rayon::prelude::*;
 use runtime::{CheckedTx, DecodedTx, InvalidTransaction, Position};
 use std::{
     collections::HashMap,
-    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -25,14 +24,21 @@ pub struct PooledTx {
     pub bytes: OpaqueTransaction,
     /// What they say.
     pub checked: CheckedTx,
-    /// The heights at which the signature covers what it must: those of its era, from the one after its birth on.
-    pub alive: Range<Height>,
+    /// The block in which its era begins, whose hash the signature covers.
+    pub birth: Height,
+    /// The first height at which its era is over.
+    pub death: Height,
 }
 
 impl PooledTx {
     /// Hash of the full bytes.
     pub fn hash(&self) -> Hash {
         self.checked.tx.hash
+    }
+
+    /// Whether the signature covers what it must in a block of this height. A block cannot hold what covers its own hash.
+    fn covers(&self, height: Height) -> bool {
+        self.birth < height && height < self.death
     }
 }
 
@@ -104,7 +110,7 @@ impl Verifier {
 
     fn find(&self, hashes: &[Hash], height: Height) -> Vec<Option<Arc<PooledTx>>> {
         let known = self.lock();
-        let alive = |hash| known.get(hash).filter(|tx| tx.alive.contains(&height)).cloned();
+        let alive = |hash| known.get(hash).filter(|tx| tx.covers(height)).cloned();
         hashes.iter().map(alive).collect()
     }
 
@@ -129,9 +135,8 @@ fn decode(head: &Head, at: &Position, bytes: &OpaqueTransaction) -> Decoded {
 
 fn pooled(bytes: OpaqueTransaction, tx: DecodedTx, height: Height) -> PooledTx {
     let era = tx.extra.era;
-    // A block cannot hold what covers its own hash, so an era begins one block late.
-    let alive = era.birth(height).saturating_add(1)..era.death(height);
-    PooledTx { bytes, checked: tx.verified(height), alive }
+    let (birth, death) = (era.birth(height), era.death(height));
+    PooledTx { bytes, checked: tx.verified(height), birth, death }
 }
 
 /// Two generations: when the young one is full it becomes the old one, and the old one is forgotten.

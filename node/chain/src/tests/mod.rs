@@ -18,6 +18,7 @@ fn a_block_is_built_committed_and_found_after_a_restart() {
     let genesis = f.chain.head().clone();
     assert_eq!((genesis.height, genesis.time_ms), (0, 0));
     assert_eq!(genesis.hash, f.chain.genesis());
+    assert_eq!(genesis_hash(&fixture::genesis()).expect("it is valid"), genesis.hash);
 
     let transfer = f.transfer(0, 1, 0, ARTL);
     let built = f.build(1_000, &[&transfer]);

@@ -45,7 +45,7 @@ fn a_mortal_signature_is_not_known_outside_of_its_era() {
     let tx = remark(&f, 1, Era::mortal(4, 1));
     let verifier = f.chain.verifier().clone();
     let first = verify(&f, &verifier, &tx).expect("the era is alive");
-    assert_eq!(first.alive, 2..5);
+    assert_eq!((first.birth, first.death), (1, 5));
     f.grow(2_000, &[]);
     f.grow(3_000, &[]);
     assert!(Arc::ptr_eq(&first, &verify(&f, &verifier, &tx).expect("block 4 is its last")));
