@@ -1,7 +1,7 @@
 //! # Agents
 //!
-//! The registry of those who execute tasks: stake, keys, capabilities, reputation. It also keeps the
-//! market's [`clock`], by which all deadlines of the market are counted.
+//! The registry of those who execute tasks: stake, keys, capabilities, reputation. It also keeps
+//! the market's [`clock`], by which all deadlines of the market are counted.
 //!
 //! Invariants: an agent's stake is exactly what its account holds for it; what tasks put at risk is
 //! at most the stake; an agent that any task is bound to cannot leave.
@@ -122,8 +122,8 @@ pub enum Error {
     /// This account is an agent already; use update or set_stake.
     #[codec(index = 1)]
     AlreadyAnAgent,
-    /// The profile breaks a limit: 1 to 16 engines, sorted; at most 8 tags of 1 to 32 bytes, sorted; memory class at
-    /// most 16; at most 4096 slots.
+    /// The profile breaks a limit: 1 to 16 engines, sorted; at most 8 tags of 1 to 32 bytes,
+    /// sorted; memory class at most 16; at most 4096 slots.
     #[codec(index = 2)]
     BadProfile,
     /// A split needs two to four accounts whose parts sum to 1,000,000.

@@ -47,7 +47,8 @@ impl Params {
         }
         if !(1_000..self.silence_ms).contains(&self.heartbeat_ms) || self.silence_ms > 86_400_000 {
             return Err(format!(
-                "heartbeat_ms = {} and silence_ms = {}: 1000 <= heartbeat_ms < silence_ms <= one day",
+                "heartbeat_ms = {} and silence_ms = {}: a second at least, less than silence_ms, \
+                 at most a day",
                 self.heartbeat_ms, self.silence_ms
             ));
         }

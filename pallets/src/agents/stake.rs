@@ -4,8 +4,8 @@ use super::{AGENTS, Agent, Capabilities, EngineId, Error, Event, clock, params};
 use crate::{balances, balances::HoldReason, treasury};
 use framework::prelude::*;
 
-/// Share of a slash that is burned, in parts per million; the rest goes to the treasury, as no-shows
-/// and releases have no one who was wronged or who checked.
+/// Share of a slash that is burned, in parts per million; the rest goes to the treasury, as
+/// no-shows and releases have no one who was wronged or who checked.
 const SLASH_BURN_PPM: u32 = 500_000;
 
 /// What a task asks of an agent.

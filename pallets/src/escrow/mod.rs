@@ -1,7 +1,7 @@
 //! # Escrow
 //!
-//! A task's money: what depositors put in, what goes out to those who worked, the fee and its split,
-//! and what goes back.
+//! A task's money: what depositors put in, what goes out to those who worked, the fee and its
+//! split, and what goes back.
 //!
 //! Deposits stay on the depositors' accounts as holds. Money is spent from the last deposit first,
 //! so that what is left goes back first in, first out.
@@ -80,7 +80,13 @@ pub enum Event {
     Paid { task: Hash, to: AccountId, amount: Balance },
     /// The protocol's fee on a reward was taken and split.
     #[codec(index = 2)]
-    FeePaid { task: Hash, validators: Balance, audits: Balance, treasury: Balance, burned: Balance },
+    FeePaid {
+        task: Hash,
+        validators: Balance,
+        audits: Balance,
+        treasury: Balance,
+        burned: Balance,
+    },
     /// A closed task's listing fee was burned.
     #[codec(index = 3)]
     ListingFeeBurned { task: Hash, amount: Balance },
@@ -176,39 +182,43 @@ fn deposit(
 
 /// Pays `amount` out of a task's escrow into a hold of an account that exists.
 pub fn pay(cx: &mut Ctx, task: &Hash, to: &AccountId, reason: HoldReason, amount: Balance) {
-    spend(cx, task, amount, |cx, from, part| {
+    let mut escrow = load(cx, task);
+    spend(cx, &mut escrow, amount, |cx, from, part| {
         balances::transfer_held(cx, HoldReason::TaskEscrow, from, to, part, Some(reason))
-            .expect("a deposit is held, and the account exists");
     });
+    ESCROWS.set(cx, task, &escrow);
     cx.emit(Event::Paid { task: *task, to: *to, amount });
 }
 
 /// Takes the protocol's fee on a reward and splits it; the burned part takes what rounding leaves.
 pub fn pay_fee(cx: &mut Ctx, task: &Hash) {
     let params = params(cx);
-    let fee = load(cx, task).fee;
+    let mut escrow = load(cx, task);
+    let fee = escrow.fee;
     let validators = fee.share_floor(params.fee_validators_ppm);
     let audits = fee.share_floor(params.fee_audits_ppm);
     let to_treasury = fee.share_floor(params.fee_treasury_ppm);
     let burned = fee.saturating_sub(validators).saturating_sub(audits).saturating_sub(to_treasury);
-    for (pot, part) in [
+    for (pot, share) in [
         (&treasury::VALIDATORS, validators),
         (&treasury::AUDIT, audits),
         (&treasury::TREASURY, to_treasury),
     ] {
-        spend(cx, task, part, |cx, from, part| {
+        spend(cx, &mut escrow, share, |cx, from, part| {
             balances::transfer_held(cx, HoldReason::TaskEscrow, from, pot, part, None)
-                .expect("a deposit is held, and pots take any amount");
         });
     }
-    burn(cx, task, burned);
+    burn(cx, &mut escrow, burned);
+    ESCROWS.set(cx, task, &escrow);
     cx.emit(Event::FeePaid { task: *task, validators, audits, treasury: to_treasury, burned });
 }
 
 /// Burns the fee for having listed a task that nobody worked on.
 pub fn burn_listing_fee(cx: &mut Ctx, task: &Hash) {
-    let amount = params(cx).listing_fee.min(load(cx, task).left());
-    burn(cx, task, amount);
+    let mut escrow = load(cx, task);
+    let amount = params(cx).listing_fee.min(escrow.left());
+    burn(cx, &mut escrow, amount);
+    ESCROWS.set(cx, task, &escrow);
     cx.emit(Event::ListingFeeBurned { task: *task, amount });
 }
 
@@ -246,32 +256,27 @@ fn give_back(cx: &mut Ctx, task: &Hash, who: &AccountId, amount: Balance) {
     cx.emit(Event::Refunded { task: *task, who: *who, amount });
 }
 
-fn burn(cx: &mut Ctx, task: &Hash, amount: Balance) {
-    spend(cx, task, amount, |cx, from, part| {
-        balances::burn_held(cx, HoldReason::TaskEscrow, from, part).expect("a deposit is held");
+fn burn(cx: &mut Ctx, escrow: &mut Escrow, amount: Balance) {
+    spend(cx, escrow, amount, |cx, from, part| {
+        balances::burn_held(cx, HoldReason::TaskEscrow, from, part)
     });
 }
 
 /// Takes `amount` from the deposits, the last first, and hands each part on.
 fn spend(
     cx: &mut Ctx,
-    task: &Hash,
+    escrow: &mut Escrow,
     amount: Balance,
-    mut to: impl FnMut(&mut Ctx, &AccountId, Balance),
+    hand_on: impl Fn(&mut Ctx, &AccountId, Balance) -> DispatchResult,
 ) {
-    let mut escrow = load(cx, task);
     let mut missing = amount;
     for deposit in escrow.deposits.iter_mut().rev() {
         let part = deposit.amount.min(missing);
-        if part.is_zero() {
-            continue;
-        }
-        to(cx, &deposit.who, part);
+        hand_on(cx, &deposit.who, part).expect("a deposit is held, and pots take any amount");
         deposit.amount = deposit.amount.saturating_sub(part);
         missing = missing.saturating_sub(part);
     }
     assert!(missing.is_zero(), "a task's escrow covers all that its policy can cost");
-    ESCROWS.set(cx, task, &escrow);
 }
 
 /// The pallet's part of a chain spec.

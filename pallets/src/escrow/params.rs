@@ -78,7 +78,7 @@ impl Params {
         }
         let shares = [self.fee_validators_ppm, self.fee_audits_ppm, self.fee_treasury_ppm];
         let sum = shares.iter().try_fold(0u32, |sum, share| sum.checked_add(*share));
-        if !sum.is_some_and(|sum| sum <= PARTS_PER_MILLION) {
+        if sum.is_none_or(|sum| sum > PARTS_PER_MILLION) {
             return Err(format!("the fee's shares {shares:?} sum to more than 1000000"));
         }
         let deposits = [self.listing_fee, self.storage_base, self.storage_per_byte];

@@ -1,5 +1,6 @@
 //! A chain in memory with the market's pallets, for tests: blocks, calls, checks after each block.
 
+mod coverage;
 mod model;
 
 use crate::{agents, balances, escrow, payouts, system, tasks, validations};

@@ -3,65 +3,17 @@
 //!
 //! One seed gives one run. What was covered is printed; run with `--no-capture` to see it.
 
-use super::*;
+use super::{coverage::TRANSITIONS_MIN, *};
 use crate::{
     agents::{Capabilities, Payee, Share},
     payouts::PayoutId,
     tasks::{EarlyPay, ReleaseReason},
 };
-use scale_info::{TypeDef, TypeInfo};
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt::Write,
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const AGENTS: u16 = 40;
 const REQUESTERS: u16 = 6;
 const CALLS: usize = 100_000;
-/// How often each transition must have been taken, and each error met, in a full run.
-const TRANSITIONS_MIN: usize = 100;
-/// Errors that nothing can lead to with one replica.
-const OUT_OF_REACH: &[(&str, &str)] = &[
-    ("Agents", "Jailed"), // Jail comes with disputes.
-];
-/// Transitions of the protocol's table that one replica can take.
-const TRANSITIONS: &[&str] = &[
-    "- -> Pending",
-    "- -> AwaitingEscrow",
-    "AwaitingEscrow -> Pending",
-    "AwaitingEscrow -> Expired",
-    "Pending: candidate",
-    "Pending -> Assigned",
-    "Pending -> Expired",
-    "-> Cancelled before the draw",
-    "Assigned: cancellation asked for",
-    "Assigned -> Cancelled",
-    "slot Released",
-    "slot NoShow",
-    "Assigned -> Pending",
-    "Assigned -> Failed, no-show",
-    "Assigned -> Failed, released",
-    "Assigned -> Failed, input unavailable",
-    "Assigned -> Validating",
-    "Validating: accepted",
-    "Validating: paid early",
-    "Validating -> Validated",
-    "Validated -> Settled",
-    "final -> pruned",
-    "payout accrued",
-    "payout paid",
-    "payout failed, to be tried again",
-    "payout unclaimed",
-    "payout redirected",
-    "payout forfeited",
-    "agent registered",
-    "agent updated",
-    "agent's stake set",
-    "agent's heartbeat",
-    "agent left",
-    "agent slashed",
-];
-
 /// splitmix64: small, and the same everywhere.
 struct Random(u64);
 
@@ -116,19 +68,20 @@ fn fate(id: &TaskId) -> Fate {
     }
 }
 
-struct Model {
-    world: World,
+/// A chain, its parties, and what has happened to them.
+pub struct Model {
+    pub world: World,
     random: Random,
     agents: Vec<AccountId>,
     requesters: Vec<AccountId>,
-    live: Vec<TaskId>,
-    payouts: VecDeque<PayoutId>,
-    unclaimed: Vec<(PayoutId, AccountId)>,
-    transitions: BTreeMap<&'static str, usize>,
-    errors: BTreeMap<(u8, u8), usize>,
-    other_errors: BTreeMap<String, usize>,
-    calls: usize,
-    succeeded: usize,
+    pub live: Vec<TaskId>,
+    pub payouts: VecDeque<PayoutId>,
+    pub unclaimed: Vec<(PayoutId, AccountId)>,
+    pub transitions: BTreeMap<&'static str, usize>,
+    pub errors: BTreeMap<(u8, u8), usize>,
+    pub other_errors: BTreeMap<String, usize>,
+    pub calls: usize,
+    pub succeeded: usize,
 }
 
 fn party(number: u16) -> AccountId {
@@ -524,109 +477,6 @@ impl Model {
         self.call(who, call);
     }
 
-    fn note(&mut self, transition: &'static str) {
-        debug_assert!(TRANSITIONS.contains(&transition), "{transition}");
-        *self.transitions.entry(transition).or_default() += 1;
-    }
-
-    fn note_events(&mut self) {
-        for event in self.world.take_events() {
-            match event {
-                RuntimeEvent::Tasks(event) => self.note_task(event),
-                RuntimeEvent::Validations(event) => self.note_validation(&event),
-                RuntimeEvent::Payouts(event) => self.note_payout(event),
-                RuntimeEvent::Agents(event) => self.note_agent(&event),
-                _ => {}
-            }
-        }
-    }
-
-    fn note_task(&mut self, event: tasks::Event) {
-        use tasks::Event;
-        match event {
-            Event::Created { task, funded, .. } => {
-                self.live.push(task);
-                self.note(if funded { "- -> Pending" } else { "- -> AwaitingEscrow" });
-            }
-            Event::Funded { .. } => self.note("AwaitingEscrow -> Pending"),
-            Event::Claimed { .. } => self.note("Pending: candidate"),
-            Event::Assigned { .. } => self.note("Pending -> Assigned"),
-            Event::Released { .. } => self.note("slot Released"),
-            Event::NoShow { .. } => self.note("slot NoShow"),
-            Event::Reopened { .. } => self.note("Assigned -> Pending"),
-            Event::CancelRequested { .. } => self.note("Assigned: cancellation asked for"),
-            Event::Pruned { task, .. } => {
-                self.live.retain(|id| *id != task);
-                self.note("final -> pruned");
-            }
-            Event::Closed { reason, .. } => self.note(match reason {
-                CloseReason::Done => "Validated -> Settled",
-                CloseReason::NotFunded => "AwaitingEscrow -> Expired",
-                CloseReason::CancelledBeforeDraw => "-> Cancelled before the draw",
-                CloseReason::CancelledAtWork => "Assigned -> Cancelled",
-                CloseReason::InputUnavailable => "Assigned -> Failed, input unavailable",
-                CloseReason::NoShow => "Assigned -> Failed, no-show",
-                CloseReason::Released => "Assigned -> Failed, released",
-                CloseReason::NoCandidate => "Pending -> Expired",
-                CloseReason::Inconclusive => panic!("there are no disputes"),
-            }),
-            Event::EpochStarted { .. } | Event::ParamsSet {} => {}
-        }
-    }
-
-    fn note_validation(&mut self, event: &validations::Event) {
-        use validations::Event;
-        match event {
-            Event::ResultSubmitted { .. } => self.note("Assigned -> Validating"),
-            Event::ResultAccepted { .. } => self.note("Validating: accepted"),
-            Event::PaidEarly { .. } => self.note("Validating: paid early"),
-            Event::Validated { .. } => self.note("Validating -> Validated"),
-            Event::ParamsSet {} => {}
-        }
-    }
-
-    fn note_payout(&mut self, event: payouts::Event) {
-        use payouts::Event;
-        match event {
-            Event::Accrued { payout, .. } => {
-                self.payouts.push_back(payout);
-                if self.payouts.len() > 100 {
-                    self.payouts.pop_front();
-                }
-                self.note("payout accrued");
-            }
-            Event::Paid { .. } => self.note("payout paid"),
-            Event::Failed { .. } => self.note("payout failed, to be tried again"),
-            Event::Unclaimed { payout, .. } => {
-                let intent = payouts::payout(&self.world.state, &payout);
-                self.unclaimed.extend(intent.map(|intent| (payout, intent.agent)));
-                self.note("payout unclaimed");
-            }
-            Event::Redirected { payout, .. } => {
-                self.unclaimed.retain(|(id, _)| *id != payout);
-                self.note("payout redirected");
-            }
-            Event::Forfeited { payout, .. } => {
-                self.unclaimed.retain(|(id, _)| *id != payout);
-                self.note("payout forfeited");
-            }
-            Event::Transferred { .. } | Event::MinimumSet { .. } | Event::ParamsSet {} => {}
-        }
-    }
-
-    fn note_agent(&mut self, event: &agents::Event) {
-        use agents::Event;
-        match event {
-            Event::Registered { .. } => self.note("agent registered"),
-            Event::Updated { .. } => self.note("agent updated"),
-            Event::StakeSet { .. } => self.note("agent's stake set"),
-            Event::Heartbeat { .. } => self.note("agent's heartbeat"),
-            Event::Left { .. } => self.note("agent left"),
-            Event::Slashed { .. } => self.note("agent slashed"),
-            Event::Paused { .. } | Event::ParamsSet {} => {}
-        }
-    }
-
     /// Lets time pass until everything has ended, and sees that nothing is left on hold.
     fn drain(&mut self) {
         for _ in 0..40 {
@@ -648,54 +498,6 @@ impl Model {
             }
         }
     }
-
-    /// What was covered, and what was not often enough.
-    fn report(&self, transitions_min: usize) -> (String, Vec<String>) {
-        let mut table = format!("{} calls, {} succeeded\n", self.calls, self.succeeded);
-        let mut missing = Vec::new();
-        for name in TRANSITIONS {
-            let count = self.transitions.get(name).copied().unwrap_or_default();
-            writeln!(table, "{count:>8}  {name}").expect("a string takes all");
-            if count < transitions_min {
-                missing.push(format!("{name}: {count}"));
-            }
-        }
-        for (index, pallet, errors) in error_names() {
-            for (variant, name) in errors {
-                let count = self.errors.get(&(index, variant)).copied().unwrap_or_default();
-                writeln!(table, "{count:>8}  {pallet}::{name}").expect("a string takes all");
-                let reachable = !OUT_OF_REACH.contains(&(pallet, name));
-                if reachable && count == 0 {
-                    missing.push(format!("{pallet}::{name}"));
-                }
-            }
-        }
-        for (error, count) in &self.other_errors {
-            writeln!(table, "{count:>8}  {error}").expect("a string takes all");
-        }
-        (table, missing)
-    }
-}
-
-/// Every error of the market's pallets, from the types that clients see.
-fn error_names() -> Vec<(u8, &'static str, Vec<(u8, &'static str)>)> {
-    fn of<P: framework::Pallet>() -> (u8, &'static str, Vec<(u8, &'static str)>)
-    where
-        P::Error: TypeInfo,
-    {
-        let TypeDef::Variant(variants) = P::Error::type_info().type_def else {
-            panic!("errors are enums")
-        };
-        let names = variants.variants.iter().map(|v| (v.index, v.name)).collect();
-        (P::INDEX, P::NAME, names)
-    }
-    vec![
-        of::<agents::Pallet>(),
-        of::<tasks::Pallet>(),
-        of::<escrow::Pallet>(),
-        of::<validations::Pallet>(),
-        of::<payouts::Pallet>(),
-    ]
 }
 
 /// Spans as short as code allows, so that deadlines are met often.
@@ -724,7 +526,7 @@ fn set_short_spans(world: &mut World) {
 fn run(seed: u64, calls: usize) -> Model {
     let mut model = Model::new(seed);
     while model.calls < calls {
-        for _ in 0..1 + model.random.below(20) {
+        for _ in 0..1 + model.random.below(40) {
             model.step();
         }
         model.next_block();

@@ -1,11 +1,12 @@
 //! # Payouts
 //!
 //! Pays what tasks decided. A payout is made once, by the step that decides it, and its money moves
-//! into this pallet's pot with it. What one payee is owed accrues until it is worth a transfer; then
-//! one transfer pays all of it. A transfer that fails keeps the claim, and anybody may try again.
+//! into this pallet's pot with it. What one payee is owed accrues until it is worth a transfer;
+//! then one transfer pays all of it. A transfer that fails keeps the claim, and anybody may try
+//! again.
 //!
-//! Invariants: the pot holds exactly what all payees are owed; a payee is owed exactly the sum of its
-//! payouts that are not paid; a payee is scheduled exactly while the hook is to try.
+//! Invariants: the pot holds exactly what all payees are owed; a payee is owed exactly the sum of
+//! its payouts that are not paid; a payee is scheduled exactly while the hook is to try.
 
 mod intents;
 mod params;

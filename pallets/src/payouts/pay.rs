@@ -82,8 +82,8 @@ fn transfer(cx: &mut Ctx, payee: &AccountId, intents: &[(PayoutId, Intent)]) -> 
     Ok(())
 }
 
-/// Takes a payout off all indexes and tells its task, unless it was told before. The record stays as
-/// long as the task's does.
+/// Takes a payout off all indexes and tells its task, unless it was told before. The record stays
+/// as long as the task's does.
 fn end(cx: &mut Ctx, id: &PayoutId, intent: &Intent, state: IntentState) {
     match intent.state {
         IntentState::Accrued => {

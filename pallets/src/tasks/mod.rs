@@ -74,8 +74,10 @@ static PRUNES: Schedule<TaskId> = Schedule::new(NAME, "Prunes", "When records ar
 /// What users can do.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 #[allow(non_camel_case_types)] // Clients show these names; Substrate's are snake_case.
+#[allow(clippy::large_enum_variant)] // A call is decoded and run once; a box would save nothing.
 pub enum Call {
-    /// Ask for a computation. Its whole cost is put on hold, or only a deposit if it is to be funded later.
+    /// Ask for a computation. Its whole cost is put on hold, or only a deposit if it is to be
+    /// funded later.
     #[codec(index = 0)]
     create_task {
         /// What to compute.
@@ -95,7 +97,8 @@ pub enum Call {
         /// Hash of the specification that you mean to pay for.
         spec_hash: Hash,
     },
-    /// Offer to execute a task; an agent's call. Part of your stake is at risk until the draw, and on if you are drawn.
+    /// Offer to execute a task; an agent's call. Part of your stake is at risk until the draw, and
+    /// on if you are drawn.
     #[codec(index = 2)]
     claim_task {
         /// The task.
@@ -159,7 +162,8 @@ pub enum Event {
     /// A task waits for candidates again.
     #[codec(index = 6)]
     Reopened { task: TaskId, attempt: u8 },
-    /// The requester takes a task back; it takes effect at `at`, in market time, unless a result comes first.
+    /// The requester takes a task back; it takes effect at `at`, in market time, unless a result
+    /// comes first.
     #[codec(index = 7)]
     CancelRequested { task: TaskId, at: Moment },
     /// A task has ended.
@@ -221,7 +225,8 @@ pub enum Error {
     /// The agent gave this task back before and may not claim it again.
     #[codec(index = 13)]
     Barred,
-    /// The VRF proof is not the agent's over ("artel/claim/1", genesis, task, attempt, seed of this epoch or the last).
+    /// The VRF proof is not the agent's over ("artel/claim/1", genesis, task, attempt, seed of this
+    /// epoch or the last).
     #[codec(index = 14)]
     BadClaimProof,
     /// The task is not assigned to this agent.

@@ -98,8 +98,8 @@ pub fn explain(reason: CloseReason) -> &'static str {
             "The validators came to no verdict on the result; nobody was slashed."
         }
         CloseReason::NoCandidate => {
-            "No agent claimed the task in time; the escrow went back less the listing fee. A higher \
-             reward or fewer requirements may help."
+            "No agent claimed the task in time; the escrow went back less the listing fee. A \
+             higher reward or fewer requirements may help."
         }
     }
 }

@@ -1,7 +1,7 @@
 //! # Validations
 //!
-//! Results: who delivered what, whether it stands, and what follows from that. It drives the steps of
-//! a task that pay: acceptance, the end of the window, cancellations at work, and pruning.
+//! Results: who delivered what, whether it stands, and what follows from that. It drives the steps
+//! of a task that pay: acceptance, the end of the window, cancellations at work, and pruning.
 //!
 //! A result stands when its window is over and nobody challenged it. The requester may accept it
 //! earlier: then it is paid at once, and the agent's stake stays at risk until the window ends.
