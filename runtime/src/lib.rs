@@ -35,7 +35,7 @@ pub use invalid::{
     CUSTOM_BAD_ENCODING, CUSTOM_NOT_FREE, InvalidTransaction, TransactionValidityError,
     UnknownTransaction,
 };
-pub use spec::{ChainSpec, ChainType, Properties};
+pub use spec::{ChainSpec, ChainType, Properties, SPEC_BYTES_MAX};
 pub use transaction::{
     CALL_DEPTH_MAX, CheckedTx, DecodedTx, Position, UncheckedTransaction, Validity,
     decode_transaction, validate,
