@@ -210,8 +210,16 @@ impl Node {
     }
 
     /// What the server asks the pool next.
-    fn pool_request(&self) -> PoolRequest {
-        self.pool.recv_timeout(WAIT).expect("the pool is asked")
+    async fn pool_request(&self) -> PoolRequest {
+        let asked = async {
+            loop {
+                match self.pool.try_recv() {
+                    Ok(request) => return request,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        tokio::time::timeout(WAIT, asked).await.expect("the pool is asked")
     }
 }
 
