@@ -502,7 +502,7 @@ impl Model {
 
 /// Spans as short as code allows, so that deadlines are met often.
 fn set_short_spans(world: &mut World) {
-    let params = agents::Params { heartbeat_ms: 10_000, silence_ms: 300_000, ..Default::default() };
+    let params = agents::Params { heartbeat_ms: 10_000, silence_ms: 150_000, ..Default::default() };
     world.root(agents::Call::set_params { params }).expect("it is within bounds");
     let params = tasks::Params {
         funding_ms: 30_000,
