@@ -1,13 +1,14 @@
 //! The blocks of a height. Malachite decides on hashes; what they stand for is kept here.
 //!
-//! A block is looked at only once a signed proposal of the round's proposer names it: Malachite keeps two values for
-//! each round, and a third, by whomever, would push an honest one out.
+//! A block is looked at only once a signed proposal of the round's proposer names it: Malachite
+//! keeps two values for each round, and a third, by whomever, would push an honest one out.
 
 use crate::message::{Body, Bytes, Proposal};
 use primitives::{AccountId, Hash, Height};
 use std::collections::BTreeMap;
 
-/// Most blocks of one height: beyond, the one of the earliest round goes, unless it is the one to propose again.
+/// Most blocks of one height: beyond, the one of the earliest round goes, unless it is the one to
+/// propose again.
 const HELD_MAX: usize = 16;
 /// Most blocks that one proposer can name in one round.
 const NAMED_PER_ROUND_MAX: usize = 2;

@@ -50,8 +50,8 @@ pub enum CertificateError {
     },
 }
 
-/// Check that a certificate makes a block final, with nothing but the validator set of its height: what a light
-/// client does.
+/// Check that a certificate makes a block final, with nothing but the validator set of its height:
+/// what a light client does.
 pub fn check_certificate(
     certificate: &Certificate,
     block: &Hash,
@@ -82,7 +82,8 @@ pub(crate) fn require(
     if enough { Ok(()) } else { Err(CertificateError::Short { signed, total }) }
 }
 
-/// Check votes of a certificate: each signer known and once, each signature valid. Returns the signers' power.
+/// Check votes of a certificate: each signer known and once, each signature valid. Returns the
+/// signers' power.
 pub(crate) fn check_votes(
     verifier: &mut Verifier,
     votes: &[(AccountId, &[u8], Signature)],
@@ -140,8 +141,8 @@ impl Verifier {
 
     /// The first of these that is not valid. Unseen ones are checked as one batch.
     ///
-    /// The batch's randomness is the hash of all that is in it: who changes one signature gets other coefficients, and
-    /// a wrong batch passes with a chance of 2^-128 for each try.
+    /// The batch's randomness is the hash of all that is in it: who changes one signature gets
+    /// other coefficients, and a wrong batch passes with a chance of 2^-128 for each try.
     fn first_invalid(&mut self, checks: &[Check<'_>]) -> Option<usize> {
         let digests: Vec<_> = checks.iter().map(Check::digest).collect();
         let fresh: Vec<usize> =

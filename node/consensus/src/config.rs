@@ -1,7 +1,7 @@
 //! Settings of consensus.
 
-/// How long a round waits at each step, in milliseconds. `*_step_ms` is added for each round of a height, so that
-/// rounds become long enough for any network.
+/// How long a round waits at each step, in milliseconds. `*_step_ms` is added for each round of a
+/// height, so that rounds become long enough for any network.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutConfig {
@@ -58,7 +58,8 @@ pub struct Config {
     pub pacing: PacingConfig,
 }
 
-/// Shortest interval between heights, in milliseconds: below, an idle node would be busy making empty blocks.
+/// Shortest interval between heights, in milliseconds: below, an idle node would be busy making
+/// empty blocks.
 pub const INTERVAL_MS_MIN: u64 = 10;
 /// Shortest timeout, in milliseconds: below, a healthy round would be given up.
 pub const TIMEOUT_MS_MIN: u64 = 10;

@@ -1,5 +1,5 @@
-//! Malachite's `Context` over our plain types, and the conversions between its types and ours. Nothing of this
-//! leaves the crate.
+//! Malachite's `Context` over our plain types, and the conversions between its types and ours.
+//! Nothing of this leaves the crate.
 
 use crate::{
     message::{
@@ -52,8 +52,8 @@ impl mt::Height for Height {
     }
 }
 
-/// A block's hash: the value that is decided, and its own id. The round is not part of it, so that a block which is
-/// proposed again keeps its id.
+/// A block's hash: the value that is decided, and its own id. The round is not part of it, so that
+/// a block which is proposed again keeps its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BlockId(pub(crate) Hash);
 

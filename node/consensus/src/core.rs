@@ -63,7 +63,8 @@ impl Consensus {
         })
     }
 
-    /// Take an input and append what is to be done to `out`. After [`Output::Halt`] nothing happens any more.
+    /// Take an input and append what is to be done to `out`. After [`Output::Halt`] nothing happens
+    /// any more.
     pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         if self.halted {
             return;
@@ -193,10 +194,11 @@ impl Consensus {
         self.feed(input);
     }
 
-    /// Messages of later heights: whose signature is good tells where its validator is. The next height's are kept.
+    /// Messages of later heights: whose signature is good tells where its validator is. The next
+    /// height's are kept.
     ///
-    /// Its validators may not be known yet; the current ones stand in for them. A newcomer is heard when it repeats
-    /// itself.
+    /// Its validators may not be known yet; the current ones stand in for them. A newcomer is heard
+    /// when it repeats itself.
     fn on_early(&mut self, now: Time, current: Height, message: Message) {
         let height = message.height();
         let is_next = height == current.saturating_add(1);
@@ -239,8 +241,8 @@ impl Consensus {
         self.host.sync_body = None;
     }
 
-    /// A certificate for another block than the one decided stops this node: its signers' power proves that more than
-    /// a third of the validators break the protocol.
+    /// A certificate for another block than the one decided stops this node: its signers' power
+    /// proves that more than a third of the validators break the protocol.
     fn check_fork(&mut self, theirs: Certificate) {
         let Some(state) = &self.state else { return };
         let validators = &state.validator_set().validators;
@@ -346,8 +348,8 @@ impl Consensus {
         }
     }
 
-    /// Bring consensus back to where the log says it was. What is published meanwhile was published before, or is
-    /// signed and logged now.
+    /// Bring consensus back to where the log says it was. What is published meanwhile was published
+    /// before, or is signed and logged now.
     fn replay(&mut self, height: Height, start: mc::Input<Context>, records: Vec<Record>) {
         tracing::info!(height, count = records.len(), "replaying the write-ahead log");
         let replay = Replay::new(&records, self.host.account());
@@ -400,7 +402,8 @@ impl Consensus {
         );
         match result {
             Ok(()) => {}
-            // Nothing in these comes from a flaw of ours; the input is lost, and the protocol bears lost messages.
+            // Nothing in these comes from a flaw of ours; the input is lost, and the protocol bears
+            // lost messages.
             Err(
                 error @ (mc::Error::DriverProcess(_)
                 | mc::Error::MissingPolkaCertificate(..)

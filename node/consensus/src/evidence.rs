@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 /// Most offences remembered so that none is reported twice; the oldest heights are forgotten first.
 const REMEMBERED_MAX: usize = 256;
 
-/// Two conflicting messages of one validator, each with its signature: whoever has the validator set of the height
-/// can check it.
+/// Two conflicting messages of one validator, each with its signature: whoever has the validator
+/// set of the height can check it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Evidence {
     /// Two votes of one kind in one round.

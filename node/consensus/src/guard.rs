@@ -1,8 +1,9 @@
-//! The last-signed guard: whatever else is lost, a validator never signs two things where it may sign one.
+//! The last-signed guard: whatever else is lost, a validator never signs two things where it may
+//! sign one.
 //!
-//! It holds the exact messages signed in the last round, on disk before any of them is published. A request for the
-//! same slot with the same content gets the same bytes again; other content, or an earlier slot, is refused. It does
-//! not read the write-ahead log and works without it.
+//! It holds the exact messages signed in the last round, on disk before any of them is published. A
+//! request for the same slot with the same content gets the same bytes again; other content, or an
+//! earlier slot, is refused. It does not read the write-ahead log and works without it.
 
 use crate::{
     message::{Proposal, Signature, SignedProposal, SignedVote, Vote, VoteKind},
@@ -15,8 +16,8 @@ use primitives::{AccountId, Hash, Height, Moment};
 pub const GUARD_RECORD_BYTES_MAX: usize = 1_024;
 /// Most messages that a validator signs in one round: a proposal and two votes.
 const SIGNED_MAX: usize = 3;
-/// How far above the first block that proves life a validator without a record starts to sign: anything that it may
-/// have signed before it lost the record is then below.
+/// How far above the first block that proves life a validator without a record starts to sign:
+/// anything that it may have signed before it lost the record is then below.
 const SAFE_DISTANCE: Height = 2;
 
 /// A place where a validator signs at most one thing.
@@ -64,8 +65,8 @@ pub enum GuardError {
     Malformed(#[from] codec::Error),
     /// Of another chain or validator.
     #[error(
-        "the last-signed record is of validator {validator} on chain {genesis}: this data folder belongs to another \
-         validator or chain"
+        "the last-signed record is of validator {validator} on chain {genesis}: this \
+         data folder belongs to another validator or chain"
     )]
     Foreign {
         /// Whose record it is.
@@ -83,8 +84,8 @@ pub enum GuardError {
 pub enum WithoutRecord {
     /// This node has just created the chain's genesis: nothing was ever signed.
     NewChain,
-    /// The chain exists, and so may signatures of a former life of this validator. It waits for a certified block
-    /// with a time after this moment, then signs from two heights above on.
+    /// The chain exists, and so may signatures of a former life of this validator. It waits for a
+    /// certified block with a time after this moment, then signs from two heights above on.
     ExistingChain {
         /// Start of this process on the chain's clock, in milliseconds.
         started_ms: Moment,
@@ -215,8 +216,8 @@ impl Guard {
         }
     }
 
-    /// Learn from the write-ahead log what was signed, if it is newer than the record: a crash can come between the
-    /// two syncs, and the log is synced first.
+    /// Learn from the write-ahead log what was signed, if it is newer than the record: a crash can
+    /// come between the two syncs, and the log is synced first.
     pub(crate) fn observe(&mut self, signed: Signed) {
         if self.last().is_none_or(|last| signed.slot() > last) {
             self.note(signed);

@@ -76,7 +76,8 @@ pub enum Input {
 /// What the chain found about a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may be decided as it was proposed. The chain keeps the outcome, so that a commit is quick.
+    /// It may be decided as it was proposed. The chain keeps the outcome, so that a commit is
+    /// quick.
     Valid,
     /// It breaks a rule.
     Invalid,
@@ -84,8 +85,8 @@ pub enum Verdict {
     Forged,
 }
 
-/// What consensus wants done. Outputs are performed in order, each finished before the next begins, but for
-/// [`Output::Build`] and [`Output::Check`], which are begun and answered later.
+/// What consensus wants done. Outputs are performed in order, each finished before the next begins,
+/// but for [`Output::Build`] and [`Output::Check`], which are begun and answered later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Append to the write-ahead log and sync it. If that fails, stop the process.
@@ -108,16 +109,19 @@ pub enum Output {
         round: u32,
         /// Its parent.
         parent: Hash,
-        /// Proof that the parent is final, with all signatures known; `None` if the parent is genesis.
+        /// Proof that the parent is final, with all signatures known; `None` if the parent is
+        /// genesis.
         certificate: Option<Certificate>,
         /// When the round gives up, in milliseconds.
         within_ms: u64,
     },
-    /// Check and execute a block and answer with [`Input::Checked`], or not at all if it can't be judged in time.
+    /// Check and execute a block and answer with [`Input::Checked`], or not at all if it can't be
+    /// judged in time.
     Check {
         /// Height of the block.
         height: Height,
-        /// What its proposal says; `None` if it is already decided, so that the rules of proposing do not matter.
+        /// What its proposal says; `None` if it is already decided, so that the rules of proposing
+        /// do not matter.
         proposed: Option<Proposed>,
         /// Its hash, as the proposal says: the bytes may be another's.
         block: Hash,
@@ -132,6 +136,7 @@ pub enum Output {
         body: Bytes,
     },
     /// A proposal names a block that has not come: ask peers for it, if it does not come soon.
+    /// The same may be wanted several times.
     Want {
         /// Height of the block.
         height: Height,
@@ -173,8 +178,8 @@ pub enum Fault {
     },
     /// Two proofs for two blocks at one height: more than a third of the validators signed both.
     #[error(
-        "two blocks are final at height {}: {} and {}; keep this message and the data, and ask the other validators \
-         which chain goes on",
+        "two blocks are final at height {}: {} and {}; keep this message and the data, \
+         and ask the other validators which chain goes on",
         ours.height, ours.block, theirs.block
     )]
     Fork {
@@ -185,7 +190,8 @@ pub enum Fault {
     },
     /// A decided block whose content is gone.
     #[error(
-        "block {block} at height {height} is decided, but its content is lost: restart and sync it from peers"
+        "block {block} at height {height} is decided, but its content is lost: restart and sync it \
+         from peers"
     )]
     BodyLost {
         /// Its height.

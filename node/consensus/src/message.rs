@@ -1,5 +1,5 @@
-//! What validators send each other. Every field is bounded when it is decoded, and no field can name the round
-//! before the first, which Malachite knows as nil.
+//! What validators send each other. Every field is bounded when it is decoded, and no field can
+//! name the round before the first, which Malachite knows as nil.
 
 use crate::types::{ROUND_MAX, Step, VALIDATORS_MAX, proposal_bytes, vote_bytes};
 use codec::{Decode, DecodeAll, Encode};
@@ -146,7 +146,8 @@ pub struct RoundCertificate {
     pub votes: Vec<RoundVote>,
 }
 
-/// An encoded block on its way to the validators. A validator looks at it only once a proposal names it.
+/// An encoded block on its way to the validators. A validator looks at it only once a proposal
+/// names it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Body {
     /// Height of the block.

@@ -1,4 +1,5 @@
-//! When the next height starts: not too soon, at once when there is work, and now and then in any case.
+//! When the next height starts: not too soon, at once when there is work, and now and then in any
+//! case.
 
 use crate::{config::PacingConfig, types::Time};
 
@@ -9,7 +10,8 @@ pub(crate) struct Pacing {
     started: Time,
     /// The interval since the last start is over.
     interval_over: bool,
-    /// Something speaks for a block: a transaction, a peer that has begun, state that is due, or the heartbeat.
+    /// Something speaks for a block: a transaction, a peer that has begun, state that is due, or
+    /// the heartbeat.
     wanted: bool,
 }
 

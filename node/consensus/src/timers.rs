@@ -1,4 +1,5 @@
-//! Timers, each with the height and a generation: one that was cancelled or replaced can go off, but does nothing.
+//! Timers, each with the height and a generation: one that was cancelled or replaced can go off,
+//! but does nothing.
 
 use primitives::Height;
 

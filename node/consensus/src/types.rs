@@ -8,7 +8,8 @@ use std::{fmt, sync::Arc};
 pub const VALIDATORS_MAX: usize = 512;
 /// Largest sum of power in a set: Malachite multiplies it by three.
 pub const POWER_TOTAL_MAX: u64 = u64::MAX / 3;
-/// Highest round that a message may name. Timeouts grow by round, so that honest validators stay far below.
+/// Highest round that a message may name. Timeouts grow by round, so that honest validators stay
+/// far below.
 pub const ROUND_MAX: u32 = 100_000;
 /// Separates what consensus signs from everything else that a key might sign.
 const DOMAIN: &[u8; 16] = b"artel/consensus1";
@@ -35,7 +36,8 @@ pub enum Step {
     Precommit,
 }
 
-/// The bytes that a vote's signature covers; the voter is implied by its key. `block` is `None` for nil.
+/// The bytes that a vote's signature covers; the voter is implied by its key. `block` is `None` for
+/// nil.
 pub fn vote_bytes(
     genesis: &Hash,
     step: Step,
@@ -46,7 +48,8 @@ pub fn vote_bytes(
     (DOMAIN, genesis, step, height, round, block).encode()
 }
 
-/// The bytes that a proposal's signature covers. `pol_round` is the round whose polka justifies proposing again.
+/// The bytes that a proposal's signature covers. `pol_round` is the round whose polka justifies
+/// proposing again.
 pub fn proposal_bytes(
     genesis: &Hash,
     height: Height,
@@ -90,8 +93,8 @@ struct Inner {
 }
 
 impl Validators {
-    /// Check a set: not empty, at most [`VALIDATORS_MAX`], strictly ascending, all with power, total power at most
-    /// [`POWER_TOTAL_MAX`].
+    /// Check a set: not empty, at most [`VALIDATORS_MAX`], strictly ascending, all with power,
+    /// total power at most [`POWER_TOTAL_MAX`].
     pub fn new(set: ValidatorSet) -> Result<Self, ValidatorsError> {
         let count = set.validators.len();
         if count > VALIDATORS_MAX {
@@ -145,8 +148,8 @@ impl Validators {
         exceeds(power, 1, self.0.total)
     }
 
-    /// Who proposes in this round, drawn by power from the seed of the set. `None` is the round before the first, for
-    /// which Malachite asks too.
+    /// Who proposes in this round, drawn by power from the seed of the set. `None` is the round
+    /// before the first, for which Malachite asks too.
     pub fn proposer(&self, height: Height, round: Option<u32>) -> AccountId {
         self.proposer_info(height, round).account
     }

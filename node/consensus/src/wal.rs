@@ -1,9 +1,10 @@
-//! The write-ahead log's records: everything that moved consensus at a height, in order, so that a node which comes
-//! back stands where it stood.
+//! The write-ahead log's records: everything that moved consensus at a height, in order, so that a
+//! node which comes back stands where it stood.
 //!
-//! A record is `length: u32 LE ++ crc32: u32 LE ++ SCALE of [`Record`]`; the checksum covers length and content. The
-//! log is only ever appended to, so what a crash tears off is its end: a bad record at the end is dropped with all
-//! behind it. A bad record that is followed by a good one of the same height is damage, not a crash, and an error.
+//! A record is `length: u32 LE ++ crc32: u32 LE ++ SCALE of [`Record`]`; the checksum covers length
+//! and content. The log is only ever appended to, so what a crash tears off is its end: a bad
+//! record at the end is dropped with all behind it. A bad record that is followed by a good one of
+//! the same height is damage, not a crash, and an error.
 
 use crate::message::{BODY_BYTES_MAX, Body, PolkaCertificate, SignedProposal, SignedVote};
 use codec::{Decode, DecodeAll, Encode};
@@ -68,8 +69,8 @@ pub struct Record {
 /// A damaged log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the write-ahead log is damaged {offset} bytes after its header, and good records follow: move the file away and \
-     start again; the last-signed guard still prevents double signing"
+    "the write-ahead log is damaged {offset} bytes after its header, and good records follow: \
+     move the file away and start again; the last-signed guard still prevents double signing"
 )]
 pub struct WalError {
     /// Where the damaged record begins, in bytes after the log's header.
@@ -126,8 +127,9 @@ fn read_record(log: &[u8]) -> Option<(Record, usize)> {
     Some((record, FRAME_BYTES + bytes))
 }
 
-/// The record behind a bad one, by the bad one's length. If the length itself is bad, nothing is found, and the rest
-/// counts as torn: a search at every byte could be led astray by the content of a block.
+/// The record behind a bad one, by the bad one's length. If the length itself is bad, nothing is
+/// found, and the rest counts as torn: a search at every byte could be led astray by the content of
+/// a block.
 fn record_after_bad(log: &[u8]) -> Option<Record> {
     let length = u32::from_le_bytes(*log.first_chunk()?);
     let bytes = usize::try_from(length).ok()?;

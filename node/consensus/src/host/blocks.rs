@@ -100,7 +100,8 @@ impl Host {
         Some(mc::Input::ProposedValue(value, origin))
     }
 
-    /// A final block from a peer, for Malachite. Its bytes wait here until the certificate is accepted.
+    /// A final block from a peer, for Malachite. Its bytes wait here until the certificate is
+    /// accepted.
     pub(crate) fn sync_input(
         &mut self,
         certificate: &Certificate,

@@ -100,7 +100,8 @@ impl Host {
         if reset_log {
             self.out.push(Output::ResetWal);
         }
-        // A new record is on disk before the first block is, so that only a lost one is ever missing.
+        // A new record is on disk before the first block is, so that only a lost one is ever
+        // missing.
         self.out.extend(self.guard.take_changed().map(Output::WriteGuard));
         let stopped = self.timers.stop_pacing();
         self.out.extend(stopped.into_iter().map(Output::Cancel));
@@ -126,7 +127,7 @@ impl Host {
         let votes = state.restore_precommits(height, round, &block);
         let wide = mt::CommitCertificate::new(height, round, block, votes);
         if let Some(known) = &mut self.parent_certificate
-            && known.round == round_number(round)
+            && (known.block, known.round) == (block.0, round_number(round))
             && known.signatures.len() < wide.commit_signatures.len()
         {
             *known = context::certificate(&wide);

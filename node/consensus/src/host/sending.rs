@@ -53,8 +53,8 @@ impl Host {
         }
     }
 
-    /// Send, after all that led to it is on disk. The log goes first: the guard never knows of a signature that a
-    /// replay would not find.
+    /// Send, after all that led to it is on disk. The log goes first: the guard never knows of a
+    /// signature that a replay would not find.
     pub(super) fn publish(&mut self, message: Message) {
         self.flush_log();
         self.out.extend(self.guard.take_changed().map(Output::WriteGuard));

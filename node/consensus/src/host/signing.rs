@@ -42,7 +42,8 @@ impl Host {
             Ok(signed) => (&signed).into(),
             Err(refusal) => {
                 self.warn_refused(proposal.round, refusal);
-                // Malachite stopped this timer when it proposed, and nothing else ends a round without proposal.
+                // Malachite stopped this timer when it proposed, and nothing else ends a round
+                // without proposal.
                 self.schedule_timeout(mt::Timeout::propose(proposal.round));
                 context::signed(proposal, UNSIGNED)
             }

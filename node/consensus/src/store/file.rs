@@ -1,7 +1,8 @@
 //! The store in two files. This is the crate's only file that touches the disk.
 //!
-//! `consensus.wal` is a header and the log. `last-signed` is two frames of [`FRAME_BYTES`], each with a checksum and a
-//! number: a write replaces the older frame, so that a torn one leaves the newer intact, with one sync and no rename.
+//! `consensus.wal` is a header and the log. `last-signed` is two frames of [`FRAME_BYTES`], each
+//! with a checksum and a number: a write replaces the older frame, so that a torn one leaves the
+//! newer intact, with one sync and no rename.
 
 use super::{Recovered, Store};
 use crate::{
@@ -24,8 +25,8 @@ const MAGIC: [u8; 8] = *b"ARTELWAL";
 const VERSION: u32 = 1;
 /// Magic, version, genesis hash and checksum.
 const HEADER_BYTES: u64 = 8 + 4 + 32 + 4;
-/// A frame of the guard's file. Disks write pages of this size or whole fractions of it, so one write never touches
-/// both frames.
+/// A frame of the guard's file. Disks write pages of this size or whole fractions of it, so one
+/// write never touches both frames.
 const FRAME_BYTES: usize = 4_096;
 
 const _: () = assert!(GUARD_RECORD_BYTES_MAX + 64 < FRAME_BYTES);
@@ -45,8 +46,8 @@ pub enum StoreError {
     },
     /// Not a log of this version and chain.
     #[error(
-        "{} is no write-ahead log of version {VERSION} for the chain with genesis {genesis}: use the data folder of \
-         this chain",
+        "{} is no write-ahead log of version {VERSION} for the chain with genesis \
+         {genesis}: use the data folder of this chain",
         path.display()
     )]
     ForeignLog {
@@ -56,7 +57,10 @@ pub enum StoreError {
         genesis: Hash,
     },
     /// The log is larger than [`WAL_BYTES_MAX`].
-    #[error("{} has {bytes} bytes, above the limit of {WAL_BYTES_MAX}: move it away and start again", path.display())]
+    #[error(
+        "{} has {bytes} bytes, above the limit of {WAL_BYTES_MAX}: move it away and start again",
+        path.display()
+    )]
     LogTooLong {
         /// The file.
         path: PathBuf,
@@ -73,8 +77,8 @@ pub enum StoreError {
     },
     /// No frame of the guard's file is whole.
     #[error(
-        "{} is damaged, so that what this validator signed last is unknown: move it away, and the validator signs \
-         again once the chain has moved on",
+        "{} is damaged, so that what this validator signed last is unknown: move it away, and \
+         the validator signs again once the chain has moved on",
         path.display()
     )]
     Guard {
@@ -106,8 +110,8 @@ struct Frame {
 }
 
 impl FileStore {
-    /// Open the files in `folder`, making folder and log if they are missing, and read them. A torn end of the log is
-    /// cut off.
+    /// Open the files in `folder`, making folder and log if they are missing, and read them. A torn
+    /// end of the log is cut off.
     pub fn open(folder: &Path, genesis: &Hash) -> Result<(Self, Recovered), StoreError> {
         fs::create_dir_all(folder).map_err(io_error(folder, "created"))?;
         let path = folder.join(WAL_NAME);

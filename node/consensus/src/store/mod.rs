@@ -17,8 +17,8 @@ pub struct Recovered {
     pub guard: Option<Vec<u8>>,
 }
 
-/// Keeps what must survive a crash. After an error nothing is known about the disk any more: the caller stops the
-/// process, and never tries again.
+/// Keeps what must survive a crash. After an error nothing is known about the disk any more: the
+/// caller stops the process, and never tries again.
 pub trait Store {
     /// What went wrong.
     type Error: std::error::Error;
@@ -29,6 +29,7 @@ pub trait Store {
     /// Replace the guard's record as a whole or not at all, and sync it.
     fn write_guard(&mut self, record: &[u8]) -> Result<(), Self::Error>;
 
-    /// Forget the log: its height is durable. Need not be synced, as records of old heights are skipped.
+    /// Forget the log: its height is durable. Need not be synced, as records of old heights are
+    /// skipped.
     fn reset_wal(&mut self) -> Result<(), Self::Error>;
 }

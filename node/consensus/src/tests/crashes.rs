@@ -18,7 +18,8 @@ fn run(powers: &[u64], crash: Crash) -> Network {
     network
 }
 
-/// Crash before each output; where that is an append to the log, with several lengths that still get to the disk.
+/// Crash before each output; where that is an append to the log, with several lengths that still
+/// get to the disk.
 fn check_all(powers: &[u64], outputs: u64, losses: Losses) {
     for before_output in 0..outputs {
         let mut appends = true;

@@ -1,5 +1,5 @@
-//! A network of validators in one thread: virtual time, seeded delays and losses, crashes at any output, and an oracle
-//! over all that is ever sent.
+//! A network of validators in one thread: virtual time, seeded delays and losses, crashes at any
+//! output, and an oracle over all that is ever sent.
 
 use crate::{
     Bytes, Config, Consensus, Decided, Identity, Input, Message, Output, Step, Time, Timer,
@@ -84,7 +84,8 @@ pub(super) struct Losses {
     pub(super) guard: bool,
 }
 
-/// A planned crash: before the node performs its output of this number, of those that matter to a crash.
+/// A planned crash: before the node performs its output of this number, of those that matter to a
+/// crash.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crash {
     pub(super) node: usize,
@@ -164,7 +165,8 @@ impl Network {
         }
     }
 
-    /// Start all nodes and go on until each has this height, or nothing moves for long. Whether all got there.
+    /// Start all nodes and go on until each has this height, or nothing moves for long. Whether all
+    /// got there.
     pub(super) fn run_until(&mut self, height: usize) -> bool {
         for node in 0..self.nodes.len() {
             if self.nodes[node].life == 0 {

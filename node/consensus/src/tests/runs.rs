@@ -83,7 +83,8 @@ fn a_node_that_starts_late_catches_up() {
 fn a_validator_that_votes_twice_is_reported_once() {
     let mut network = Network::new(&[10, 11, 12, 13], 2);
     assert!(network.run_until(1));
-    // Node 3 is the adversary: conflicting prevotes for the height that node 0 is at, or starts next.
+    // Node 3 is the adversary: conflicting prevotes for the height that node 0 is at, or starts
+    // next.
     let height = u32::try_from(network.height(0) + 1).expect("few heights");
     let vote = |block: Option<Hash>| {
         let vote = Vote { kind: VoteKind::Prevote, height, round: 0, block, validator: account(3) };

@@ -41,7 +41,10 @@ fn waiting() -> (Consensus, Timer) {
 }
 
 fn prevotes(out: &[Output]) -> usize {
-    let is = |o: &&Output| matches!(o, Output::Broadcast(Message::Vote(s)) if s.vote.kind == VoteKind::Prevote);
+    let is = |output: &&Output| match output {
+        Output::Broadcast(Message::Vote(signed)) => signed.vote.kind == VoteKind::Prevote,
+        _ => false,
+    };
     out.iter().filter(is).count()
 }
 
@@ -113,7 +116,8 @@ fn step(consensus: &mut Consensus, now_ms: u64, input: Input) -> Vec<Output> {
     out
 }
 
-/// The only validator, which has decided height 1 at 20 ms, and its outputs since it was given the block.
+/// The only validator, which has decided height 1 at 20 ms, and its outputs since it was given the
+/// block.
 fn decided() -> (Consensus, Vec<Output>) {
     let (mut consensus, _) = start(0, &[1]);
     let built = Input::Built { height: 1, round: 0, block: BLOCK, body: body("a block") };
