@@ -1,0 +1,20 @@
+;; A chain of float operations whose every value is kept in locals.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory 1)
+  (data (i32.const 0) "\40\00\00\00\10\00\00\00")
+  (func (export "_start") (local $x f64) (local $y f64) (local $f f32) (local $n i32)
+    (local.set $x (f64.const 0.1))
+    (local.set $f (f32.const 0.3))
+    (loop $again
+      (local.set $y (f64.mul (local.get $x) (f64.const 3.7)))
+      (local.set $x (f64.mul (local.get $y) (f64.sub (f64.const 1) (local.get $x))))
+      (local.set $f (f32.add (f32.mul (local.get $f) (f32.const 0.75))
+                             (f32.demote_f64 (local.get $x))))
+      (local.set $y (f64.nearest (f64.add (local.get $y) (f64.promote_f32 (local.get $f)))))
+      (local.set $n (i32.add (local.get $n) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $n) (i32.const 3000000))))
+    (f64.store (i32.const 64) (local.get $x))
+    (f32.store (i32.const 72) (local.get $f))
+    (f32.store (i32.const 76) (f32.demote_f64 (local.get $y)))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))

@@ -1,0 +1,1 @@
+(module (memory 10000) (func (export "_start")))

@@ -1,0 +1,26 @@
+;; Traps in the way that the digit on stdin names.
+(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+  (type $nothing (func))
+  (memory 1)
+  (table 3 funcref)
+  (elem (i32.const 0) $one)
+  (data (i32.const 0) "\40\00\00\00\01\00\00\00")
+  (func $one (result i32) (i32.const 1))
+  (func $minus_one (result i32) (i32.sub (i32.load (i32.const 4096)) (i32.const 1)))
+  (func $zero (result f64) (f64.load (i32.const 4096)))
+  (func (export "_start")
+    (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (block $9 (block $8 (block $7 (block $6 (block $5 (block $4 (block $3 (block $2 (block $1 (block $0
+      (br_table $0 $1 $2 $3 $4 $5 $6 $7 $8 $9
+        (i32.sub (i32.load8_u (i32.const 64)) (i32.const 0x30))))
+      unreachable)
+      (i32.store (call $minus_one) (i32.const 0)) return)
+      (call_indirect (type $nothing) (i32.const 3)) return)
+      (call_indirect (type $nothing) (i32.const 1)) return)
+      (call_indirect (type $nothing) (i32.const 0)) return)
+      (drop (i32.div_s (i32.const 0x80000000) (call $minus_one))) return)
+      (drop (i32.rem_u (i32.const 1) (i32.load (i32.const 4096)))) return)
+      (drop (i32.trunc_f64_s (f64.div (call $zero) (call $zero)))) return)
+      (drop (i64.trunc_f64_u (f64.sub (call $zero) (f64.const 1)))) return)
+    (memory.fill (i32.const 65000) (i32.const 0) (i32.const 1000))))
