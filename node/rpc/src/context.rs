@@ -34,12 +34,15 @@ impl Context {
         let genesis = backend.database.hash(0)?.ok_or(Error::Failed)?;
         let blocking = Arc::new(Semaphore::new(BLOCKING_MAX));
         let context = Self { backend, genesis, metrics, recent: Mutex::default(), blocking };
-        context.note(context.head().snapshot);
+        context.head();
         Ok(context)
     }
 
+    /// The head; whoever is told of it can read its state for a while.
     pub fn head(&self) -> Head {
-        self.backend.heads.borrow().clone()
+        let head = self.backend.heads.borrow().clone();
+        self.note(head.snapshot.clone());
+        head
     }
 
     pub fn database(&self) -> &Database {

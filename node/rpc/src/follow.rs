@@ -1,29 +1,33 @@
 //! Following the chain: whoever is slow falls behind and misses no block.
 
-use crate::module::Closed;
+use crate::{context::Context, module::Closed};
 use chain::Head;
 use jsonrpsee::SubscriptionSink;
 use primitives::Height;
+use std::sync::Arc;
 use tokio::{select, sync::watch};
 
 /// A subscriber's place on the chain.
 pub(crate) struct Follower {
+    context: Arc<Context>,
     heads: watch::Receiver<Head>,
     next: Height,
 }
 
 impl Follower {
     /// Stands at the head: the first block that comes is the one after `head`.
-    pub fn new(mut heads: watch::Receiver<Head>) -> (Self, Head) {
-        let head = heads.borrow_and_update().clone();
-        let next = head.height.saturating_add(1);
-        (Self { heads, next }, head)
+    pub fn new(context: &Arc<Context>) -> (Self, Head) {
+        let heads = context.backend.heads.clone();
+        let mut this = Self { context: context.clone(), heads, next: 0 };
+        let head = this.head();
+        this.next = head.height.saturating_add(1);
+        (this, head)
     }
 
     /// The next block's height, and the head, which may be further.
     pub async fn next(&mut self, sink: &SubscriptionSink) -> Result<(Height, Head), Closed> {
         loop {
-            let head = self.heads.borrow_and_update().clone();
+            let head = self.head();
             if head.height >= self.next {
                 let height = self.next;
                 self.next = height.saturating_add(1);
@@ -38,6 +42,13 @@ impl Follower {
         let (_, head) = self.next(sink).await?;
         self.next = head.height.saturating_add(1);
         Ok(head)
+    }
+
+    /// The head; whoever is told of it can read its state for a while.
+    fn head(&mut self) -> Head {
+        let head = self.heads.borrow_and_update().clone();
+        self.context.note(head.snapshot.clone());
+        head
     }
 
     async fn changed(&mut self, sink: &SubscriptionSink) -> Result<(), Closed> {

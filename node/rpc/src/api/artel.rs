@@ -87,7 +87,7 @@ async fn task_events(
         Ok(wanted) => wanted,
         Err(error) => return reject(pending, error).await,
     };
-    let (mut follower, _) = Follower::new(cx.backend.heads.clone());
+    let (mut follower, _) = Follower::new(&cx);
     let sink = accept(pending).await?;
     loop {
         let (height, _) = follower.next(&sink).await?;

@@ -85,7 +85,7 @@ fn named_height(cx: &Context, args: &mut Args) -> Result<Option<Height>, Error> 
 /// The head, then each block after it.
 async fn every_head(cx: Arc<Context>, pending: PendingSubscriptionSink) -> Result<(), Closed> {
     let sink = accept(pending).await?;
-    let (mut follower, head) = Follower::new(cx.backend.heads.clone());
+    let (mut follower, head) = Follower::new(&cx);
     notify(&sink, &HeaderJson::from(&*head.header)).await?;
     loop {
         let (height, head) = follower.next(&sink).await?;
@@ -112,7 +112,7 @@ async fn notify_stored(
 /// The head, then the latest one whenever there is another; those between may be left out.
 async fn finalized_heads(cx: Arc<Context>, pending: PendingSubscriptionSink) -> Result<(), Closed> {
     let sink = accept(pending).await?;
-    let (mut follower, mut head) = Follower::new(cx.backend.heads.clone());
+    let (mut follower, mut head) = Follower::new(&cx);
     loop {
         notify(&sink, &HeaderJson::from(&*head.header)).await?;
         head = follower.latest(&sink).await?;

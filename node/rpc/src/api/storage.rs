@@ -108,7 +108,7 @@ async fn follow(
         Err(error) => return reject(pending, error).await,
     };
     let sink = accept(pending).await?;
-    let (mut follower, head) = Follower::new(cx.backend.heads.clone());
+    let (mut follower, head) = Follower::new(&cx);
     let seen = vec![None; keys.len()];
     let (changes, mut watched) = Watched { keys, seen }.update(&cx, head, true).await?;
     notify(&sink, &changes).await?;

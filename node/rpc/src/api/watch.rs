@@ -42,7 +42,7 @@ pub(super) async fn watch(
 ) -> Result<(), Closed> {
     let (updates, told) = mpsc::channel(UPDATES_MAX);
     // From before it is in, so that its block is not missed.
-    let (follower, _) = Follower::new(cx.backend.heads.clone());
+    let (follower, _) = Follower::new(&cx);
     let submitted = match transaction(&mut args) {
         Ok(bytes) => submit(&cx, bytes, updates).await,
         Err(error) => Err(error),

@@ -51,7 +51,7 @@ struct Node {
     address: SocketAddr,
     handle: ServerHandle,
     registry: Registry,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 fn vote_pair() -> Ed25519Pair {
@@ -73,22 +73,31 @@ fn spec() -> ChainSpec {
     spec
 }
 
+fn open_chain(folder: &TempDir) -> Chain {
+    let config = ::chain::Config {
+        path: folder.path().join("db"),
+        storage: ::storage::Config { cache_mb: 16 },
+        ..Default::default()
+    };
+    Chain::open(&config, &spec().genesis).expect("the chain opens")
+}
+
 impl Node {
     async fn start() -> Self {
         Self::start_with(Config::default()).await
     }
 
     async fn start_with(config: Config) -> Self {
+        Self::start_beside_pool(config, 2).await
+    }
+
+    /// Starts where the pool's channel has room for so many requests.
+    async fn start_beside_pool(config: Config, requests_max: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let spec = spec();
-        let chain_config = ::chain::Config {
-            path: folder.path().join("db"),
-            storage: ::storage::Config { cache_mb: 16 },
-            ..Default::default()
-        };
-        let chain = Chain::open(&chain_config, &spec.genesis).expect("the chain opens");
+        let chain = open_chain(&folder);
         let (heads, receiver) = watch::channel(chain.head().clone());
-        let (requests, pool) = crossbeam_channel::bounded(2);
+        let (requests, pool) = crossbeam_channel::bounded(requests_max);
         let blobs = ::blobs::Store::open(&folder.path().join("blobs"), Default::default());
         let backend = Backend {
             heads: receiver,
@@ -111,7 +120,7 @@ impl Node {
         let config = Config { port: 0, ..config };
         let started = Server::start(&config, backend, &mut registry).await;
         let (address, handle) = started.expect("loopback has free ports");
-        Self { chain, heads, pool, address, handle, registry, _folder: folder }
+        Self { chain, heads, pool, address, handle, registry, folder }
     }
 
     /// Makes a block final and tells the server.

@@ -243,12 +243,45 @@ async fn requests_sessions_and_subscriptions_are_counted() {
 
 #[tokio::test]
 async fn a_stopped_server_lets_go_of_the_chain() {
-    let node = Node::start().await;
-    let _client = node.client().await;
+    let mut node = Node::start().await;
+    let client = node.client().await;
+    let subscription = client
+        .subscribe::<Value, _>("chain_subscribeNewHeads", none(), "chain_unsubscribeNewHeads")
+        .await
+        .expect("heads can be followed");
+    let head = node.grow(&[]).hash;
     node.handle.stop().expect("it runs");
     let stopped = node.handle.clone().stopped();
     tokio::time::timeout(WAIT, stopped).await.expect("it ends");
     assert!(TcpStream::connect(node.address).await.is_err());
+
+    let Node { chain, heads, folder, .. } = node;
+    drop((chain, heads, subscription));
+    // The database is locked as long as anybody has a handle to it.
+    assert_eq!(open_chain(&folder).head().hash, head);
+}
+
+#[tokio::test]
+async fn who_does_not_wait_for_answers_is_refused_and_others_are_served() {
+    let node = Node::start_beside_pool(Config::default(), 2 * IN_FLIGHT_MAX).await;
+    let client = node.client().await;
+    let nonce = || client.request::<u32, _>("account_nextIndex", rpc_params![alice().account()]);
+    let asked = futures::future::join_all((0..IN_FLIGHT_MAX).map(|_| nonce()));
+    let others = async {
+        while node.pool.len() < IN_FLIGHT_MAX {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(code(nonce().await), -32009);
+        assert_eq!(node.ask::<String>("system_name", json!([])).await, "Artel Node");
+        while let Ok(request) = node.pool.try_recv() {
+            let PoolRequest::NextNonce { answer, .. } = request else {
+                panic!("nonces are asked for")
+            };
+            answer.send(Some(3)).expect("the server waits");
+        }
+    };
+    let (asked, ()) = tokio::join!(asked, others);
+    assert!(asked.into_iter().all(|nonce| nonce.is_ok_and(|nonce| nonce == 3)));
 }
 
 #[test]
