@@ -145,8 +145,12 @@ pub(crate) struct Core {
     work: BTreeMap<Hash, Work>,
     offers: BTreeMap<Hash, Task>,
     refused: BTreeSet<(Hash, u8)>,
+    /// A registration is on its way, or was refused for good.
     enrolling: bool,
+    /// A heartbeat is on its way.
     beating: bool,
+    /// Market time of the last heartbeat; the registry may not show it yet.
+    beaten_at: Moment,
 }
 
 impl Core {
@@ -169,6 +173,7 @@ impl Core {
             refused: BTreeSet::new(),
             enrolling: false,
             beating: false,
+            beaten_at: 0,
         }
     }
 
@@ -218,7 +223,7 @@ impl Core {
 
     fn beat(&mut self, out: &mut Vec<Output>) {
         let Some(me) = &self.me else { return };
-        let silent_ms = self.market_ms.saturating_sub(me.last_seen);
+        let silent_ms = self.market_ms.saturating_sub(me.last_seen.max(self.beaten_at));
         if silent_ms >= self.config.heartbeat_ms && !self.beating {
             self.beating = true;
             out.push(Output::Heartbeat { slots: self.config.slots_max });
@@ -338,8 +343,14 @@ impl Core {
 
     fn on_sent(&mut self, what: Tx, end: SendEnd, out: &mut Vec<Output>) {
         match what {
-            Tx::Enrol => self.enrolling = matches!(end, SendEnd::Failed(_)),
-            Tx::Heartbeat => self.beating = false,
+            // When it is in, the registry says so with one of the next blocks.
+            Tx::Enrol => self.enrolling = !matches!(end, SendEnd::Lost(_)),
+            Tx::Heartbeat => {
+                self.beating = false;
+                if !matches!(end, SendEnd::Lost(_)) {
+                    self.beaten_at = self.market_ms;
+                }
+            }
             Tx::Claim { task, attempt } => self.on_claimed(task, attempt, &end),
             Tx::Deliver { task } => self.on_delivered(task, end, out),
             Tx::Release { task } => {
@@ -362,12 +373,14 @@ impl Core {
             work.stage = Stage::Candidate;
             return;
         }
-        // Each failed claim costs its fee: this attempt is not claimed again.
         self.work.remove(&task);
-        if self.refused.len() == REFUSED_MAX {
-            self.refused.pop_first();
+        // Each failed claim costs its fee: this attempt is not claimed again.
+        if matches!(end, SendEnd::Failed(_)) {
+            if self.refused.len() == REFUSED_MAX {
+                self.refused.pop_first();
+            }
+            self.refused.insert((task, attempt));
         }
-        self.refused.insert((task, attempt));
     }
 
     fn on_delivered(&mut self, task: Hash, end: SendEnd, out: &mut Vec<Output>) {

@@ -18,6 +18,9 @@ use tempfile::NamedTempFile;
 /// Most bytes of a file here: an inline output and a signed transaction fit many times.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// What the names of files begin with that are not whole yet.
+const NEW_PREFIX: &str = ".new.";
+
 /// A finished result.
 #[derive(Clone, Debug, PartialEq, Eq, codec::Encode, codec::Decode)]
 pub(crate) struct Entry {
@@ -58,6 +61,11 @@ impl Journal {
         let mut entries = BTreeMap::new();
         for file in fs::read_dir(&folder).map_err(at(&folder))? {
             let path = file.map_err(at(&folder))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(NEW_PREFIX) {
+                fs::remove_file(&path).map_err(at(&path))?;
+                continue;
+            }
             if path.extension().is_some() {
                 continue;
             }
@@ -119,7 +127,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     let folder = path.parent().expect("files here are in a folder");
     let write = || {
-        let mut file = NamedTempFile::with_prefix_in(".new.", folder)?;
+        let mut file = NamedTempFile::with_prefix_in(NEW_PREFIX, folder)?;
         file.write_all(&crc32fast::hash(content).to_le_bytes())?;
         file.write_all(content)?;
         file.as_file().sync_all()?;

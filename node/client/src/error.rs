@@ -140,7 +140,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(error: DispatchError) -> Self {
+    /// The error with its words.
+    pub fn new(error: DispatchError) -> Self {
         Self { error, explained: explain::error(&error) }
     }
 

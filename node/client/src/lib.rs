@@ -12,7 +12,7 @@ mod wire;
 
 pub use blobs::Cid;
 pub use error::{Error, Failure};
-pub use framework::StateRead;
+pub use framework::{DispatchError, StateRead};
 pub use heads::{BlockEvents, Head, Heads};
 pub use pallets;
 pub use remote::READS_MAX;
@@ -58,7 +58,12 @@ impl Client {
     /// If nothing answers there, or a chain whose runtime this program was not built for.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         let rpc = Transport::connect(url).await?;
-        let version: VersionJson = rpc.request("state_getRuntimeVersion", rpc_params![]).await?;
+        let version = rpc.request("state_getRuntimeVersion", rpc_params![]).await;
+        let version: VersionJson = version.map_err(|error| match error {
+            // Over HTTP the first request is what connects.
+            Error::Connection { reason, .. } => Error::Connect { url: url.to_owned(), reason },
+            other => other,
+        })?;
         let genesis = rpc.request("chain_getBlockHash", rpc_params![0]).await?;
         let name = rpc.request("system_chain", rpc_params![]).await?;
         version.check(url)?;
