@@ -1,9 +1,9 @@
 //! What the pool costs: inserts, takes and pruning, with one transaction a sender, as under load.
 
+use artel_txpool::{Config, Included, Limits, Pool, Transaction};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use primitives::{AccountId, Height, crypto::hash::blake2_256};
 use std::hint::black_box;
-use artel_txpool::{Config, Included, Limits, Pool, Transaction};
 
 const POOL: u32 = 100_000;
 const BLOCK: usize = 20_000;
