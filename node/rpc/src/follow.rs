@@ -44,6 +44,14 @@ impl Follower {
         Ok(head)
     }
 
+    /// Waits until the head is at a height or beyond.
+    pub async fn reach(&mut self, height: Height, sink: &SubscriptionSink) -> Result<(), Closed> {
+        while self.head().height < height {
+            self.changed(sink).await?;
+        }
+        Ok(())
+    }
+
     /// The head; whoever is told of it can read its state for a while.
     fn head(&mut self) -> Head {
         let head = self.heads.borrow_and_update().clone();

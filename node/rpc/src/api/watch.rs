@@ -42,7 +42,7 @@ pub(super) async fn watch(
 ) -> Result<(), Closed> {
     let (updates, told) = mpsc::channel(UPDATES_MAX);
     // From before it is in, so that its block is not missed.
-    let (follower, _) = Follower::new(&cx);
+    let (mut follower, _) = Follower::new(&cx);
     let submitted = match transaction(&mut args) {
         Ok(bytes) => submit(&cx, bytes, updates).await,
         Err(error) => Err(error),
@@ -52,10 +52,18 @@ pub(super) async fn watch(
         Err(error) => return reject(pending, error).await,
     };
     let sink = accept(pending).await?;
-    match tell(&sink, told).await? {
-        Some(update) => finish(&sink, update).await,
-        None => finish(&sink, search(&cx, &sink, follower, hash).await?).await,
+    let last = match tell(&sink, told).await? {
+        Some(last) => last,
+        None => search(&cx, &sink, &mut follower, hash).await?,
+    };
+    if let Update::InBlock(block) = last {
+        // The pool may know of the block before the head is told; the client will ask for its state.
+        let height = cx.blocking(move |cx| Ok(cx.database().height(&block)?)).await;
+        if let Some(height) = height.map_err(|_| Closed)? {
+            follower.reach(height, &sink).await?;
+        }
     }
+    finish(&sink, last).await
 }
 
 async fn submit(
@@ -93,7 +101,7 @@ async fn tell(
 async fn search(
     cx: &Arc<Context>,
     sink: &SubscriptionSink,
-    mut follower: Follower,
+    follower: &mut Follower,
     hash: Hash,
 ) -> Result<Update, Closed> {
     for _ in 0..SEARCHED_BLOCKS_MAX {

@@ -1,5 +1,6 @@
 use super::*;
 use codec::Encode;
+use futures::FutureExt;
 use jsonrpsee::core::client::{Subscription, SubscriptionClientT};
 use runtime::InvalidTransaction;
 use std::time::Instant;
@@ -192,6 +193,25 @@ async fn a_watched_transaction_is_final_a_while_after_it_is_in_a_block() {
     let started = Instant::now();
     assert_eq!(next(&mut subscription).await, json!({ "finalized": block }));
     assert!(started.elapsed() >= Duration::from_millis(100), "clients need the gap");
+}
+
+#[tokio::test]
+async fn a_block_is_told_once_its_state_can_be_read() {
+    let mut node = Node::start().await;
+    let client = node.client().await;
+    let tx = signed(&node);
+    let (mut subscription, updates) = watch(&node, &client, &tx).await;
+    // The pool hears of the block before the server does.
+    let (nobody, _) = tokio::sync::watch::channel(node.chain.head().clone());
+    let heads = std::mem::replace(&mut node.heads, nobody);
+    let head = node.grow(&[tx]);
+    updates.send(TxStatus::InBlock { block: head.hash }).await.expect("the server listens");
+    client.request::<String, _>("system_name", none()).await.expect("it is served");
+    assert!(subscription.next().now_or_never().is_none(), "the head is still the block before");
+    heads.send_replace(head.clone());
+    assert_eq!(next(&mut subscription).await, json!({ "inBlock": head.hash }));
+    let keys = json!(["0x", 1, null, head.hash]);
+    assert_eq!(node.ask::<Vec<String>>("state_getKeysPaged", keys).await.len(), 1);
 }
 
 #[tokio::test]

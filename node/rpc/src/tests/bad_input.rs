@@ -4,7 +4,8 @@ use super::*;
 use proptest::{prelude::*, test_runner::TestRunner};
 use std::collections::BTreeSet;
 
-const CASES: u32 = 512;
+/// Requests of each kind; `PROPTEST_CASES` asks for more.
+const CASES_MIN: u32 = 512;
 
 /// Methods that ask the pool: nobody answers for it here.
 const OF_POOL: &[&str] = &[
@@ -30,7 +31,9 @@ where
         node.grow(&[]);
         node
     });
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(CASES));
+    let default = ProptestConfig::default();
+    let cases = default.cases.max(CASES_MIN);
+    let mut runner = TestRunner::new(ProptestConfig { cases, ..default });
     runner
         .run(&strategy, |value| {
             let body = request(value);
