@@ -23,13 +23,14 @@ const MFUEL: u128 = 1_000_000;
 
 /// What the agent learns.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // One is passed at a time; none is stored.
 pub(crate) enum Input {
     /// A block is final, and the market's clock shows this.
     Block { market_ms: Moment },
     /// What the registry says of this agent.
     Me(Option<Agent>),
     /// A task as it is now; none if it is gone.
-    Task { id: Hash, known: Option<Known> },
+    Task { id: Hash, known: Option<Box<Known>> },
     /// A worker is done.
     Ran { task: Hash, attempt: u8, end: RunEnd },
     /// A transaction is final, or will never be.
@@ -257,7 +258,7 @@ impl Core {
         }
     }
 
-    fn on_task(&mut self, id: Hash, known: Option<Known>, out: &mut Vec<Output>) {
+    fn on_task(&mut self, id: Hash, known: Option<Box<Known>>, out: &mut Vec<Output>) {
         self.offers.remove(&id);
         let Some(known) = known else { return self.drop_work(id, out) };
         if let Some(attempt) = self.assigned(&known.task) {
@@ -292,7 +293,7 @@ impl Core {
         mine.then_some(slot.attempt)
     }
 
-    fn on_assigned(&mut self, id: Hash, attempt: u8, known: Known, out: &mut Vec<Output>) {
+    fn on_assigned(&mut self, id: Hash, attempt: u8, known: Box<Known>, out: &mut Vec<Output>) {
         let at_work = self.work.get(&id).is_some_and(|work| {
             work.attempt == attempt
                 && !matches!(work.stage, Stage::Claiming { .. } | Stage::Candidate)
@@ -305,7 +306,7 @@ impl Core {
             Stage::Delivering
         } else {
             out.push(Output::Run { task: id, attempt, spec: known.spec.clone() });
-            let Known { task, spec, .. } = known;
+            let Known { task, spec, .. } = *known;
             let give_up_at = task.deadline.at.saturating_sub(task.exec_ms / 2);
             Stage::Running(Job { spec, give_up_at })
         };

@@ -198,7 +198,7 @@ impl Agent {
         for id in ids {
             let account = self.account;
             let read = move |state: &dyn StateRead| known(state, &id, &account);
-            let known = self.client.query(Some(at), read).await?;
+            let known = self.client.query(Some(at), read).await?.map(Box::new);
             self.step(Input::Task { id, known })?;
         }
         Ok(())

@@ -140,7 +140,7 @@ impl Run {
     }
 
     fn task(&mut self, number: u8, known: impl Into<Option<Known>>) -> Vec<Output> {
-        self.step(Input::Task { id: id(number), known: known.into() })
+        self.step(Input::Task { id: id(number), known: known.into().map(Box::new) })
     }
 
     fn block(&mut self, market_ms: u64) -> Vec<Output> {

@@ -11,7 +11,7 @@ use framework::StateRead;
 use pallets::{
     agents::{self, Deadline, Payee, clock},
     escrow,
-    payouts::{self, Intent, IntentState, PayoutKind},
+    payouts::{self, Intent, IntentState, Owed, PayoutKind},
     system::{self, EventRecord},
     tasks,
     tasks::{Assurance, Cid, Input, Outcome, Output, SlotState, TaskId, TaskSpec},
@@ -334,8 +334,13 @@ fn payout_view(state: &dyn StateRead, id: Hash, intent: Intent) -> PayoutView {
         PayoutKind::Reward { .. } => "reward",
         PayoutKind::Cancellation { .. } => "cancellation",
     };
-    let waits = intent.state == IntentState::Accrued;
-    let owed = waits.then(|| payouts::owed(state, &intent.payee)).unwrap_or_default();
+    // Tries are counted for all that a payee waits for.
+    let owed = match intent.state {
+        IntentState::Accrued => payouts::owed(state, &intent.payee),
+        IntentState::Paid(_) | IntentState::Unclaimed(_) | IntentState::Forfeited => {
+            Owed::default()
+        }
+    };
     PayoutView {
         id,
         task: intent.task,
