@@ -20,11 +20,15 @@ fn main() {
         paths.extend(files(Path::new(&folder), "wasm"));
     }
 
-    let mut rates = Vec::new();
+    let mut programs = vec![("compilation".into(), compilation())];
     for path in paths {
-        let program = wat::parse_file(&path).expect("the file is WebAssembly");
+        let name = path.file_stem().expect("files have names").to_string_lossy().into_owned();
+        programs.push((name, wat::parse_file(&path).expect("the file is WebAssembly")));
+    }
+
+    let mut rates = Vec::new();
+    for (name, program) in programs {
         for memory_pages_max in [64, 1_024, 16_384] {
-            let name = path.file_stem().expect("files have names").to_string_lossy();
             if let Some((rate, fuel)) = measure(&executor, &program, &name, memory_pages_max) {
                 rates.push((rate, fuel, format!("{name}, {memory_pages_max} pages")));
             }
@@ -34,6 +38,21 @@ fn main() {
     for (rate, fuel, name) in rates {
         println!("{:8.1} M fuel/s  {:8.1} M fuel  {name}", rate / 1e6, fuel / 1e6);
     }
+}
+
+/// A program that is slow to compile and does next to nothing: values that live over many calls.
+fn compilation() -> Vec<u8> {
+    let call = |step: u32| {
+        let (to, left, right) = (step % 400, step * 7 % 400, step * 13 % 400);
+        format!("(local.set {to} (call $g (local.get {left}) (local.get {right})))")
+    };
+    let calls: String = (0..8_000).map(call).collect();
+    let locals = "i64 ".repeat(400);
+    let text = format!(
+        r#"(module (func $g (param i64 i64) (result i64) (local.get 0))
+             (func (export "_start") (local {locals}) {calls}))"#
+    );
+    wat::parse_str(text).expect("the text is WebAssembly")
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {

@@ -19,6 +19,8 @@ pub(crate) const BULK_BYTES_SHIFT: u32 = 3;
 pub(crate) const HOST_CALL: u64 = 500;
 /// Per byte that a host function moves, and per byte of the list of buffers it reads.
 pub(crate) const HOST_BYTE: u64 = 2;
+/// Per random byte, which is hashed: two compressions of blake2b make 64 of them.
+pub(crate) const RANDOM_BYTE: u64 = 16;
 
 /// Factor on loads and stores of a task that may hold up to `memory_pages_max` pages: the more
 /// memory, the less of it is in the processor's caches.

@@ -22,7 +22,7 @@ pub const ENGINE: &str = "wasm-1";
 /// F_ref, the reference fuel per second behind deadlines: that of the slowest program of the corpus.
 ///
 /// Measured by the example `fuel_rate`; see the README for the table and the machine.
-pub const F_REF_FUEL_PER_SECOND: u64 = 200_000_000;
+pub const F_REF_FUEL_PER_SECOND: u64 = 250_000_000;
 
 /// A program and all that its outcome depends on.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@ use crate::job::{End, prepare};
 use crate::limits::CALL_STACK_MAX;
 use crate::wasi::{CALLS, Call, Guest, MODULE, Wasi};
 use crate::{Job, Report, TrapCode};
+use wasmi::errors::{ErrorKind, InstantiationError};
 use wasmi::{
     Caller, Config, Engine, Error, FuncType, Global, Instance, Linker, Memory, Module, Store, Val,
     ValType,
@@ -109,6 +110,11 @@ fn host_call(
 }
 
 fn trap_code(error: &Error) -> Result<TrapCode, String> {
+    if let ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }) =
+        error.kind()
+    {
+        return Ok(TrapCode::TableOutOfBounds);
+    }
     match error.as_trap_code() {
         Some(wasmi::TrapCode::UnreachableCodeReached) => Ok(TrapCode::Unreachable),
         Some(wasmi::TrapCode::MemoryOutOfBounds) => Ok(TrapCode::MemoryOutOfBounds),

@@ -26,7 +26,8 @@ fn smith() -> Config {
         exports: Some(assemble(command)),
         available_imports: Some(assemble(imports)),
         bulk_memory_enabled: true,
-        reference_types_enabled: true,
+        // It would make `externref`, which is off.
+        reference_types_enabled: false,
         multi_value_enabled: true,
         extended_const_enabled: true,
         saturating_float_to_int_enabled: true,

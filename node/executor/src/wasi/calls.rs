@@ -1,6 +1,7 @@
 //! The functions of WASI preview-1, in the order of its specification.
 
 use super::{Call, Errno, Guest, Halt, Refused, Wasi};
+use crate::fuel;
 use crate::limits::IO_VECTORS_MAX;
 
 type Done = Result<(), Refused>;
@@ -172,7 +173,7 @@ fn proc_exit(_: &mut Wasi, _: &mut Guest<'_>, arguments: &[u64]) -> Done {
 }
 
 fn random_get(wasi: &mut Wasi, guest: &mut Guest<'_>, arguments: &[u64]) -> Done {
-    guest.charge_bytes(arguments[1])?;
+    guest.charge(arguments[1].saturating_mul(fuel::RANDOM_BYTE))?;
     let target = guest.bytes(arguments[0], arguments[1])?;
     wasi.random.fill(target);
     Ok(())

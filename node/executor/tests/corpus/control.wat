@@ -32,7 +32,7 @@
       (i32.const 20) (return))
     (i32.const 30)
     (br 0)
-    (drop) (unreachable) (i32.add) (f64.neg)
+    (drop) (i32.add) (drop) (unreachable) (f64.neg)
     (block (loop (br 0)))
     (i32.trunc_f64_s))
   (func (export "_start")
