@@ -204,16 +204,17 @@ impl Core {
 
     /// Registers, or corrects what the registry says: after a change of settings or the loss of keys.
     fn enrol(&mut self, out: &mut Vec<Output>) {
+        // Slots are told by heartbeats as well.
+        let is_mine =
+            |me: &Agent| me.profile == Profile { slots: me.profile.slots, ..self.profile.clone() };
+        if self.me.as_ref().is_some_and(is_mine) {
+            self.enrolling = false;
+            return;
+        }
         if self.enrolling {
             return;
         }
         let stake = match &self.me {
-            // Slots are told by heartbeats as well.
-            Some(me)
-                if me.profile == Profile { slots: me.profile.slots, ..self.profile.clone() } =>
-            {
-                return;
-            }
             Some(_) => None,
             None if self.config.stake.is_none() => return,
             None => self.config.stake,

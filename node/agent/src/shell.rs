@@ -222,6 +222,7 @@ impl Agent {
                     });
                 }
                 transaction => {
+                    tracing::debug!(?transaction, "sending");
                     let (sender, client) = (self.sender.clone(), self.client.clone());
                     self.jobs.spawn(async move {
                         let (what, end) = sender.send(&client, transaction).await?;
@@ -265,6 +266,7 @@ fn known(state: &dyn StateRead, id: &Hash, account: &AccountId) -> Option<Known>
 
 /// What an operator wants to see.
 fn log(input: &Input) {
+    tracing::trace!(?input, "learnt");
     match input {
         Input::Ran { task, end: RunEnd::Finished(entry), .. } => {
             tracing::info!(%task, fuel = entry.fuel_used, "computed");

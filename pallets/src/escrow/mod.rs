@@ -80,13 +80,7 @@ pub enum Event {
     Paid { task: Hash, to: AccountId, amount: Balance },
     /// The protocol's fee on a reward was taken and split.
     #[codec(index = 2)]
-    FeePaid {
-        task: Hash,
-        validators: Balance,
-        audits: Balance,
-        treasury: Balance,
-        burned: Balance,
-    },
+    FeePaid { task: Hash, validators: Balance, audits: Balance, treasury: Balance, burned: Balance },
     /// A closed task's listing fee was burned.
     #[codec(index = 3)]
     ListingFeeBurned { task: Hash, amount: Balance },

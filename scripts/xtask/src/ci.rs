@@ -37,7 +37,8 @@ pub fn bless(root: &Path) -> Result<()> {
 
 /// Measures what reads and writes of state take on this machine.
 pub fn weights(root: &Path) -> Result<()> {
-    let bench = ["run", "--release", "--locked", "--package", "artel-node", "--", "bench", "weights"];
+    let bench =
+        ["run", "--release", "--locked", "--package", "artel-node", "--", "bench", "weights"];
     step(root, "weights", &bench)
 }
 

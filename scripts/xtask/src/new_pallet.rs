@@ -22,7 +22,8 @@ pub fn run(root: &Path, name: &str, index: Option<u8>) -> Result<()> {
     let index = free_index(&runtime, index)?;
     let line = format!("    {name} = {index} => pallets::{module}::Pallet,\n");
     let list = "framework::runtime! {\n";
-    let start = runtime.find(list).context("runtime/src/lib.rs has no `framework::runtime!` list")?;
+    let start =
+        runtime.find(list).context("runtime/src/lib.rs has no `framework::runtime!` list")?;
     let end = runtime[start..].find("\n}").context("the runtime's list does not end")? + start + 1;
     let runtime = format!("{}{line}{}", &runtime[..end], &runtime[end..]);
 

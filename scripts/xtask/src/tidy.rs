@@ -124,10 +124,7 @@ fn parse_table(readme: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// The pallets that the sources in `folder` name after `crate::`; tests may name any.
-fn uses(
-    folder: &Path,
-    table: &BTreeMap<String, BTreeSet<String>>,
-) -> Result<BTreeSet<String>> {
+fn uses(folder: &Path, table: &BTreeMap<String, BTreeSet<String>>) -> Result<BTreeSet<String>> {
     let mut used = BTreeSet::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -5,7 +5,10 @@ mod tx;
 pub use tx::{Signer, task_spec, transfer};
 
 use framework::MemState;
-use primitives::{AccountId, Balance, crypto::pair::{Pair, Scheme, Sr25519Pair}};
+use primitives::{
+    AccountId, Balance,
+    crypto::pair::{Pair, Scheme, Sr25519Pair},
+};
 use runtime::{ChainSpec, Genesis};
 
 /// The sr25519 pair of a secret URI.

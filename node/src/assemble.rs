@@ -1,0 +1,342 @@
+//! A node, put together from top to bottom: who owns what, and who talks to whom.
+
+use crate::{
+    config::Config,
+    metrics,
+    shells::{
+        chain as chain_shell, consensus as consensus_shell,
+        metrics::{ChainMetrics, PoolMetrics},
+        pool as pool_shell,
+    },
+};
+use anyhow::{Context, Result, anyhow, ensure};
+use chain::{Chain, Head};
+use consensus::{Consensus, Identity, Input, WithoutRecord, store::FileStore};
+use crossbeam_channel::{Sender, bounded};
+use futures::FutureExt;
+use primitives::{
+    AccountId, Hash,
+    crypto::pair::{Ed25519Pair, Sr25519Pair},
+};
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use rpc::{Backend, ChainInfo, NodeInfo, PoolRequest};
+use runtime::ChainSpec;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
+use storage::Database;
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use txpool::Pool;
+
+/// Longest time that an orderly stop may take.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// What the node calls itself in `system_name`.
+const NODE_NAME: &str = "Artel Node";
+
+/// What a validator signs with.
+pub struct ValidatorKeys {
+    /// The account that staked.
+    pub account: AccountId,
+    /// Signs proposals and votes.
+    pub vote: Ed25519Pair,
+    /// Gives randomness.
+    pub vrf: Sr25519Pair,
+}
+
+/// How a node is to start.
+pub struct Plan {
+    /// Settings.
+    pub config: Config,
+    /// The chain.
+    pub spec: ChainSpec,
+    /// Folder of everything that the node keeps.
+    pub base_path: PathBuf,
+    /// What it validates with.
+    pub keys: ValidatorKeys,
+    /// Sign although the last-signed guard is missing: the operator swears that no other node has
+    /// these keys.
+    pub sign_without_guard: bool,
+}
+
+/// The parts of a node in the order in which they stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Servers, and whatever uses them.
+    Edge,
+    Consensus,
+    Pool,
+    Chain,
+}
+
+impl Part {
+    /// The part's place in arrays with an entry for each.
+    fn place(self) -> usize {
+        STOP_ORDER.iter().position(|part| *part == self).expect("every part stops")
+    }
+}
+
+const STOP_ORDER: [Part; 4] = [Part::Edge, Part::Consensus, Part::Pool, Part::Chain];
+
+/// How a task ended.
+struct Exit {
+    part: Part,
+    name: &'static str,
+    result: Result<()>,
+}
+
+/// A running node.
+pub struct Node {
+    /// Where JSON-RPC is served.
+    pub rpc_address: SocketAddr,
+    /// Where metrics are served.
+    pub metrics_address: Option<SocketAddr>,
+    /// Hash of the chain's first block.
+    pub genesis: Hash,
+    /// The last final block.
+    pub heads: watch::Receiver<Head>,
+    /// The pool's front door.
+    pub pool: Sender<PoolRequest>,
+    /// Blocks by height.
+    pub database: Database,
+    /// Transactions whose signatures were checked so far.
+    pub verified: Counter,
+    tasks: Tasks,
+    stops: [CancellationToken; STOP_ORDER.len()],
+}
+
+/// Starts a node.
+pub async fn assemble(plan: Plan) -> Result<Node> {
+    let Plan { config, spec, base_path, keys, sign_without_guard } = plan;
+    let home = base_path.join("chains").join(&spec.id);
+    std::fs::create_dir_all(&home)
+        .with_context(|| format!("cannot make the folder {}", home.display()))?;
+    let mut registry = Registry::default();
+    let mut tasks = Tasks::default();
+    let stops: [CancellationToken; STOP_ORDER.len()] = Default::default();
+    let [edge, consensus_stop, pool_stop, chain_stop] = &stops;
+
+    // The chain: owns the database.
+    let chain_config = chain::Config {
+        path: home.join("db"),
+        storage: config.storage.clone(),
+        ..chain::Config::default()
+    };
+    let chain = Chain::open(&chain_config, &spec.genesis)?;
+    let (genesis, head) = (chain.genesis(), chain.head().clone());
+    let (database, verifier) = (chain.database().clone(), chain.verifier().clone());
+    let validators = runtime::validator_set(&head.snapshot);
+    ensure!(
+        validators.get(&keys.account).is_some(),
+        "{} is not a validator of the chain '{}': start the node with the keys of one that is",
+        keys.account,
+        spec.id
+    );
+    let (head_sender, heads) = watch::channel(head.clone());
+
+    // Channels: whoever receives owns the work.
+    let (commands, command_inbox) = bounded(chain_shell::COMMANDS_MAX);
+    let (consensus_sender, consensus_inbox) = bounded(consensus_shell::INBOX_MAX);
+    let (control, control_inbox) = bounded(chain_shell::COMMANDS_MAX);
+    let (requests, request_inbox) = bounded(pool_shell::REQUESTS_MAX);
+
+    // Consensus: owns the write-ahead log and the guard.
+    let (store, recovered) = FileStore::open(&home.join("consensus"), &genesis)?;
+    let without = match (head.height, sign_without_guard) {
+        (0, _) => WithoutRecord::NewChain,
+        (_, true) => WithoutRecord::Override,
+        (_, false) => WithoutRecord::ExistingChain { started_ms: chain_shell::now_ms() },
+    };
+    if head.height > 0 && recovered.guard.is_none() && !sign_without_guard {
+        tracing::warn!(
+            "the last-signed guard is missing, so this validator signs nothing until it sees others \
+             go on; if it is the chain's only validator, start it with --sign-without-guard"
+        );
+    }
+    let identity = Identity {
+        genesis,
+        account: keys.account,
+        key: ed25519_dalek::SigningKey::from_bytes(&keys.vote.to_seed()),
+    };
+    let core = Consensus::new(config.consensus.clone(), identity, recovered, without)?;
+    let first = Input::Start {
+        height: head.height.checked_add(1).context("the chain is at its last height")?,
+        validators,
+        parent: head.hash,
+        certificate: head.certificate.as_deref().cloned(),
+    };
+
+    let shell = chain_shell::Shell {
+        chain,
+        author: chain_shell::Author { account: keys.account, vrf: keys.vrf },
+        transactions_max: config.block.transactions_max,
+        commands: command_inbox,
+        consensus: consensus_sender.clone(),
+        pool: control,
+        heads: head_sender,
+        metrics: ChainMetrics::new(&mut registry),
+    };
+    tasks.add_thread(Part::Chain, "chain", chain_stop, move |stop| shell.run(stop))?;
+
+    let pool_metrics = PoolMetrics::new(&mut registry);
+    let verified = pool_metrics.verified.clone();
+    let shell = pool_shell::Shell {
+        pool: Pool::new(config.txpool, head.height),
+        head,
+        verifier,
+        control: control_inbox,
+        requests: request_inbox,
+        consensus: consensus_sender,
+        metrics: pool_metrics,
+    };
+    tasks.add_thread(Part::Pool, "txpool", pool_stop, move |stop| shell.run(stop))?;
+
+    let shell = consensus_shell::Shell { core, store, inbox: consensus_inbox, chain: commands };
+    tasks.add_thread(Part::Consensus, "consensus", consensus_stop, move |stop| {
+        shell.run(first, stop)
+    })?;
+
+    // Servers.
+    let blobs = Arc::new(blobs::Store::open(&home.join("blobs"), config.blobs.clone())?);
+    let backend = Backend {
+        heads: heads.clone(),
+        database: database.clone(),
+        pool: requests.clone(),
+        blobs,
+        chain: ChainInfo {
+            name: spec.name.clone(),
+            chain_type: spec.chain_type.clone(),
+            properties: spec.properties.clone(),
+        },
+        node: NodeInfo {
+            name: NODE_NAME.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            peers: 0,
+            is_validator: true,
+        },
+    };
+    let (rpc_address, server) = rpc::Server::start(&config.rpc, backend, &mut registry).await?;
+    let stop = edge.clone();
+    tasks.add(Part::Edge, "rpc", async move {
+        stop.cancelled().await;
+        // It may have stopped by itself.
+        let _ = server.stop();
+        server.stopped().await;
+        Ok(())
+    });
+    let metrics_address = match config.metrics.enabled {
+        false => None,
+        true => {
+            let address = (config.metrics.host, config.metrics.port).into();
+            let (bound, server) = metrics::serve(address, Arc::new(registry), edge.clone()).await?;
+            tasks.add(Part::Edge, "metrics", server);
+            Some(bound)
+        }
+    };
+    tracing::info!(chain = %spec.name, %genesis, rpc = %rpc_address, "started");
+    Ok(Node {
+        rpc_address,
+        metrics_address,
+        genesis,
+        heads,
+        pool: requests,
+        database,
+        verified,
+        tasks,
+        stops,
+    })
+}
+
+impl Node {
+    /// Adds work that uses the servers and stops before they do; its failure stops the node.
+    pub fn add_edge<F>(&mut self, name: &'static str, run: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let work = run(self.stops[Part::Edge.place()].clone());
+        self.tasks.add(Part::Edge, name, work);
+    }
+
+    /// Runs until `signal` is ready or a part ends by itself, which is an error, then stops in
+    /// order.
+    pub async fn run_until(mut self, signal: impl Future<Output = ()>) -> Result<()> {
+        let failed = tokio::select! {
+            () = signal => None,
+            exit = self.tasks.next() => exit,
+        };
+        let failure = failed.map(|Exit { name, result, .. }| {
+            let error = result.err().unwrap_or_else(|| anyhow!("it ended by itself"));
+            error.context(format!("{name} failed, so the node stops"))
+        });
+        let stopped = self.stop().await;
+        failure.map_or(stopped, Err)
+    }
+
+    /// Stops part by part: nothing takes in work whose worker is gone.
+    pub async fn stop(mut self) -> Result<()> {
+        tracing::info!("stopping");
+        let stop = async {
+            for part in STOP_ORDER {
+                self.stops[part.place()].cancel();
+                while self.tasks.running[part.place()] > 0 {
+                    if let Some(Exit { name, result: Err(error), .. }) = self.tasks.next().await {
+                        tracing::warn!(name, error = format!("{error:#}"), "failed while stopping");
+                    }
+                }
+            }
+        };
+        timeout(STOP_WAIT_MAX, stop).await.context("the node did not stop within 10 s")
+    }
+}
+
+/// What runs, and how much of it in each part.
+#[derive(Default)]
+struct Tasks {
+    set: JoinSet<Exit>,
+    running: [usize; STOP_ORDER.len()],
+}
+
+impl Tasks {
+    fn add(
+        &mut self,
+        part: Part,
+        name: &'static str,
+        work: impl Future<Output = Result<()>> + Send + 'static,
+    ) {
+        self.running[part.place()] += 1;
+        self.set.spawn(async move {
+            let result = std::panic::AssertUnwindSafe(work).catch_unwind().await;
+            let result = result.unwrap_or_else(|_| Err(anyhow!("it panicked")));
+            Exit { part, name, result }
+        });
+    }
+
+    /// Runs a thread whose end the supervisor hears of, by panic too.
+    fn add_thread(
+        &mut self,
+        part: Part,
+        name: &'static str,
+        stop: &CancellationToken,
+        run: impl FnOnce(&CancellationToken) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let (done, ended) = oneshot::channel();
+        let stop = stop.clone();
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Nobody waits for the result once the process is ending anyway.
+            let _ = done.send(run(&stop));
+        })?;
+        let ended = async move { ended.await.unwrap_or_else(|_| Err(anyhow!("it panicked"))) };
+        self.add(part, name, ended);
+        Ok(())
+    }
+
+    /// The next that ends; `None` if nothing runs.
+    async fn next(&mut self) -> Option<Exit> {
+        let exit = self.set.join_next().await?.expect("panics are caught and none is aborted");
+        self.running[exit.part.place()] -= 1;
+        Some(exit)
+    }
+}

@@ -1,0 +1,174 @@
+//! `artel demo`: the whole way of real tasks, on a chain of their own.
+
+use super::{
+    amount,
+    dev::{self, AGENT, Home},
+    task::{
+        follow,
+        spec::{self, Limits},
+    },
+};
+use crate::{config::Config, logging};
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use client::{Client, view::ResultView};
+use pallets::{balances::Event, system, tasks::Policy};
+use primitives::{
+    AccountId, Balance, StateRead,
+    crypto::pair::{Pair, Scheme},
+};
+use runtime::RuntimeEvent;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::time::timeout;
+
+/// Whose task is computed.
+const REQUESTER: &str = "//Charlie";
+/// What the demo pays for each task, in units: two tokens.
+const REWARD: Balance = Balance::new(2_000_000_000_000);
+/// Longest that a task may take here; seconds are usual.
+const TASK_WAIT_MAX: Duration = Duration::from_secs(120);
+/// Lines of an output that are shown.
+const SHOWN_LINES: usize = 12;
+/// Limits of the demo's tasks.
+const LIMITS: Limits = Limits { fuel: 50_000_000_000, memory_pages: 1_024, output_max: 64 << 20 };
+
+/// What `artel demo` takes.
+#[derive(Args)]
+#[command(after_help = "Example:
+  artel demo README.md --programs ./programs --picture mandelbrot.ppm")]
+pub struct DemoArgs {
+    /// The file whose words are counted.
+    file: PathBuf,
+    /// Folder with wordfreq.wasm and mandelbrot.wasm, as tests/programs/build.sh makes them.
+    #[arg(long, value_name = "FOLDER")]
+    programs: PathBuf,
+    /// Where the second task's picture goes.
+    #[arg(long, value_name = "FILE", default_value = "mandelbrot.ppm")]
+    picture: PathBuf,
+    /// What is logged; the demo's own lines are not part of it.
+    #[arg(long, default_value = "warn", value_name = "FILTER")]
+    log: String,
+}
+
+/// Runs the demo and stops.
+pub async fn run(args: DemoArgs) -> Result<()> {
+    logging::start(&args.log, false)?;
+    let input = std::fs::read(&args.file)
+        .with_context(|| format!("cannot read the input {}", args.file.display()))?;
+    let mut config = Config::default();
+    (config.rpc.port, config.metrics.enabled) = (0, false);
+    let home = Home::new(None)?;
+    println!("== a chain starts: one validator, one agent, data in {}", home.path().display());
+    let mut node = dev::start(config.clone(), home.path(), false).await?;
+    dev::add_agent(&mut node, config, home.path()).await?;
+    let client = Client::connect(&format!("ws://{}", node.rpc_address)).await?;
+
+    let parties = Parties::new()?;
+    let before = parties.show(&client, "before").await?;
+    let (name, bytes) = (args.file.display(), input.len());
+    println!("\n== task 1: how often does each word stand in {name} ({bytes} bytes)?");
+    let words = task(&client, &parties, &args.programs, "wordfreq.wasm", &input, &[]).await?;
+    for line in String::from_utf8_lossy(&words).lines().take(SHOWN_LINES) {
+        println!("   {line}");
+    }
+    println!("\n== task 2: a picture of the Mandelbrot set");
+    let size = [b"640".to_vec(), b"480".to_vec()];
+    let picture = task(&client, &parties, &args.programs, "mandelbrot.wasm", &[], &size).await?;
+    std::fs::write(&args.picture, &picture)
+        .with_context(|| format!("cannot write {}", args.picture.display()))?;
+    println!("   {} bytes in {}", picture.len(), args.picture.display());
+
+    println!();
+    let after = parties.show(&client, "after").await?;
+    let burned = burned(&client).await?;
+    let [was, is, gone] = [before, after, burned].map(amount::format);
+    println!("   all accounts together: {was} before; {is} after and {gone} burned by fees");
+    ensure!(after.checked_add(burned) == Some(before), "money was made or lost: that is a bug");
+    println!("\nTo keep a chain running: artel dev --base-path ./artel-data");
+    println!("Then open it in polkadot-js or any Substrate client at ws://127.0.0.1:9944,");
+    println!("and post a task: artel task submit PROGRAM.wasm --input FILE --signer //Alice");
+    node.stop().await
+}
+
+/// Who takes part.
+struct Parties {
+    requester: Pair,
+    agent: AccountId,
+}
+
+impl Parties {
+    fn new() -> Result<Self> {
+        let requester = Pair::from_uri(Scheme::Sr25519, REQUESTER)?;
+        let agent = Pair::from_uri(Scheme::Sr25519, AGENT)?.account();
+        Ok(Self { requester, agent })
+    }
+
+    /// Prints what the parties have, and gives the sum of what all accounts have.
+    async fn show(&self, client: &Client, when: &str) -> Result<Balance> {
+        println!("== balances {when}");
+        for (role, account) in [("requester", self.requester.account()), ("agent", self.agent)] {
+            let info = client.account(&account).await?;
+            let (free, held) = (amount::format(info.data.free), amount::format(info.data.reserved));
+            println!("   {role:<9} {account}  free {free}, held {held}");
+        }
+        let all = |state: &dyn StateRead| -> Balance {
+            let owned = |(_, info): (AccountId, system::AccountInfo)| {
+                info.data.free.saturating_add(info.data.reserved)
+            };
+            system::accounts(state).map(owned).sum()
+        };
+        Ok(client.query(None, all).await?)
+    }
+}
+
+/// What the events of all final blocks say was burned.
+async fn burned(client: &Client) -> Result<Balance> {
+    let mut burned = Balance::ZERO;
+    for height in 1..=client.finalised().await?.height {
+        let events = client.events(client.block_hash(height).await?).await?;
+        for (_, event) in events.events {
+            let RuntimeEvent::Balances(event) = event else { continue };
+            if let Event::BurnedHeld { amount, .. }
+            | Event::Burned { amount, .. }
+            | Event::DustLost { amount, .. } = event
+            {
+                burned = burned.saturating_add(amount);
+            }
+        }
+    }
+    Ok(burned)
+}
+
+/// Posts a task, shows its way block by block, accepts its result and gives its output.
+async fn task(
+    client: &Client,
+    parties: &Parties,
+    programs: &Path,
+    program: &str,
+    input: &[u8],
+    args: &[Vec<u8>],
+) -> Result<Vec<u8>> {
+    let path = programs.join(program);
+    let bytes = std::fs::read(&path).with_context(|| {
+        format!("cannot read {}: make it with tests/programs/build.sh", path.display())
+    })?;
+    let spec = spec::build(client, &bytes, input, args.to_vec(), LIMITS).await?;
+    let posted = client.post_task(&parties.requester, spec, Policy::economy(REWARD)).await?;
+    println!("   {program}, {} bytes of code, posted as {}", bytes.len(), posted.task);
+    let from = posted.receipt.height;
+    let follow = follow::follow(client, posted.task, from, Some(&parties.requester), |event| {
+        println!("   {}", follow::line(event));
+    });
+    let task = timeout(TASK_WAIT_MAX, follow).await.context("the task did not end in time")??;
+    match task.outcome.map(|outcome| (outcome.fuel_used, outcome.result)) {
+        Some((fuel, ResultView::Ok { size, .. })) => {
+            println!("   the result: {size} bytes for {fuel} units of fuel");
+        }
+        Some((_, other)) => bail!("the program did not end well: {other:?}"),
+        None => bail!("the task ended without a result: {:?}", task.close_reason),
+    }
+    Ok(client.output(posted.task).await?)
+}

@@ -1,0 +1,184 @@
+//! The command line: what each command takes, and where it goes.
+
+mod account;
+mod agent;
+mod amount;
+mod chain_spec;
+mod demo;
+pub(crate) mod dev;
+pub mod key;
+pub(crate) mod node;
+mod output;
+mod signal;
+mod signer;
+pub(crate) mod task;
+
+use crate::{config::Config, logging};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+
+/// Artel: a proof-of-stake chain for verifiable computing. Post a task, and whoever computes it is paid.
+#[derive(Parser)]
+#[command(name = "artel", version, about, max_term_width = 100)]
+#[command(after_help = "Examples:
+  artel dev                                     a chain of one node with an agent, data thrown away at the end
+  artel dev --base-path ./data                  the same, kept
+  artel task submit count.wasm --input text.txt --signer //Alice
+  artel task watch 0x…                          follow a task to its payout
+  artel key generate                            a new account
+
+A node listens on ws://127.0.0.1:9944; any Substrate client can connect, for example polkadot-js.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a development chain and an agent in one process.
+    Dev(dev::DevArgs),
+    /// Run a node of a chain.
+    Node(node::NodeArgs),
+    /// Run an agent of its own, connected to a node.
+    Agent(agent::AgentArgs),
+    /// Post tasks, follow them and fetch their results.
+    #[command(subcommand)]
+    Task(task::TaskCommand),
+    /// Look at accounts and send tokens.
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Make, look at and store keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Print or check a chain spec.
+    #[command(subcommand)]
+    ChainSpec(chain_spec::ChainSpecCommand),
+    /// Print the configuration that would be in force.
+    Config(NodeOptions),
+    /// Measure what this machine can do.
+    #[command(subcommand)]
+    Bench(crate::bench::BenchCommand),
+    /// Run a chain, an agent and one real task from post to payout, and stop.
+    Demo(demo::DemoArgs),
+}
+
+/// Settings of a node that flags can override.
+#[derive(Args, Clone, Debug)]
+pub struct NodeOptions {
+    /// Configuration file (TOML); `artel config` prints one with every setting.
+    #[arg(long, value_name = "FILE", env = "ARTEL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The chain: dev, local, or the path of a chain spec.
+    #[arg(long, value_name = "CHAIN", env = "ARTEL_CHAIN")]
+    pub chain: Option<String>,
+    /// Folder of everything that the node keeps.
+    #[arg(long, short = 'd', value_name = "PATH", env = "ARTEL_BASE_PATH")]
+    pub base_path: Option<PathBuf>,
+    /// Name of the node in logs.
+    #[arg(long, value_name = "NAME", env = "ARTEL_NAME")]
+    pub name: Option<String>,
+    /// Port of JSON-RPC over HTTP and WebSocket; 0 takes a free one.
+    #[arg(long, value_name = "PORT", env = "ARTEL_RPC_PORT")]
+    pub rpc_port: Option<u16>,
+    /// Address of JSON-RPC; anything but loopback needs a proxy in front.
+    #[arg(long, value_name = "IP", env = "ARTEL_RPC_HOST")]
+    pub rpc_host: Option<IpAddr>,
+    /// Port of Prometheus metrics; 0 takes a free one.
+    #[arg(long, value_name = "PORT", env = "ARTEL_PROMETHEUS_PORT")]
+    pub prometheus_port: Option<u16>,
+    /// Do not serve metrics.
+    #[arg(long)]
+    pub no_prometheus: bool,
+    /// What is logged: a level, and levels by module, such as info,rpc=debug.
+    #[arg(long, short = 'l', value_name = "FILTER", default_value = "info", env = "ARTEL_LOG")]
+    pub log: String,
+    /// Log as JSON, one object a line.
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+impl NodeOptions {
+    /// The configuration in force: defaults, then the file, then the environment and flags.
+    pub fn resolve(&self) -> Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        let set = |to: &mut String, from: &Option<String>| {
+            if let Some(from) = from {
+                to.clone_from(from);
+            }
+        };
+        set(&mut config.node.chain, &self.chain);
+        set(&mut config.node.name, &self.name);
+        if self.base_path.is_some() {
+            config.node.base_path.clone_from(&self.base_path);
+        }
+        config.rpc.port = self.rpc_port.unwrap_or(config.rpc.port);
+        config.rpc.host = self.rpc_host.unwrap_or(config.rpc.host);
+        config.metrics.port = self.prometheus_port.unwrap_or(config.metrics.port);
+        config.metrics.enabled &= !self.no_prometheus;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Starts logging as the flags say.
+    pub fn start_logging(&self) -> Result<()> {
+        logging::start(&self.log, self.log_json)
+    }
+}
+
+/// Where a command finds a node.
+#[derive(Args, Clone, Debug)]
+pub struct Connection {
+    /// WebSocket address of a node.
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:9944", env = "ARTEL_URL")]
+    pub url: String,
+    /// Print JSON for scripts.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Connection {
+    /// Connects, or says how to start a node.
+    pub async fn client(&self) -> Result<client::Client> {
+        use anyhow::Context as _;
+        client::Client::connect(&self.url).await.with_context(|| {
+            format!("no node answers at {}: start one with `artel dev`, or give --url", self.url)
+        })
+    }
+}
+
+/// Parses the command line and runs it. An error is printed with its causes; the exit code is 1.
+pub fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Key(command) => key::run(command),
+        Command::ChainSpec(command) => chain_spec::run(command),
+        Command::Config(options) => {
+            print!("{}", options.resolve()?.to_toml()?);
+            Ok(())
+        }
+        Command::Bench(command) => crate::bench::run(command),
+        Command::Dev(args) => block_on(dev::run(args)),
+        Command::Node(args) => block_on(node::run(args)),
+        Command::Agent(args) => block_on(agent::run(args)),
+        Command::Task(command) => block_on(task::run(command)),
+        Command::Account(command) => block_on(account::run(command)),
+        Command::Demo(args) => block_on(demo::run(args)),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

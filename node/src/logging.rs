@@ -1,0 +1,20 @@
+//! Where logs go and how they look.
+
+use anyhow::{Context, Result};
+use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+
+/// Libraries whose `info` is noise here; a filter that names them counts more.
+const QUIET: &str = "arc_malachitebft=warn,jsonrpsee=warn";
+
+/// Starts logging to standard error. `filter` is as in `info,consensus=debug`.
+pub fn start(filter: &str, json: bool) -> Result<()> {
+    let filter = EnvFilter::try_new(format!("{QUIET},{filter}"))
+        .with_context(|| format!("'{filter}' is not a log filter: try info or info,rpc=debug"))?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = fmt::layer().with_writer(std::io::stderr).with_target(true);
+    if json {
+        registry.with(layer.json()).try_init().context("logging was started twice")
+    } else {
+        registry.with(layer.compact()).try_init().context("logging was started twice")
+    }
+}

@@ -1,0 +1,36 @@
+//! The server for Prometheus, on a port of its own.
+
+use anyhow::{Context, Result};
+use axum::{Router, extract::State, http::header, routing::get};
+use prometheus_client::{encoding::text::encode, registry::Registry};
+use std::{net::SocketAddr, sync::Arc};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Binds the server and serves until `stop` fires; gives the address that it got.
+pub async fn serve(
+    address: SocketAddr,
+    registry: Arc<Registry>,
+    stop: CancellationToken,
+) -> Result<(SocketAddr, impl Future<Output = Result<()>>)> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address} for metrics: choose another with --prometheus-port")
+    })?;
+    let bound = listener.local_addr()?;
+    let app = Router::new().route("/metrics", get(render)).with_state(registry);
+    let server = async move {
+        axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await?;
+        Ok(())
+    };
+    Ok((bound, server))
+}
+
+async fn render(
+    State(registry): State<Arc<Registry>>,
+) -> ([(header::HeaderName, &'static str); 1], String) {
+    let mut text = String::new();
+    encode(&mut text, &registry).expect("writing to a string cannot fail");
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
+}

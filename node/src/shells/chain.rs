@@ -1,0 +1,261 @@
+//! The chain thread: owns the chain, builds and checks blocks, and makes the decided ones final.
+
+use super::{metrics::ChainMetrics, pool::Control};
+use anyhow::{Context, Result};
+use chain::{
+    BuildRequest, Built, Chain, CheckError, CheckRequest, Checked, Committed, Fault, Head,
+};
+use codec::{Decode, Encode};
+use consensus::{Input, Proposed, Verdict};
+use crossbeam_channel::{Receiver, Sender};
+use primitives::{
+    AccountId, Block, Certificate, Hash, Height, Moment,
+    crypto::{pair::Sr25519Pair, vrf},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use txpool::Limits;
+
+/// Most commands that wait for the chain.
+pub const COMMANDS_MAX: usize = 32;
+/// Longest sleep, so that a stop is noticed soon.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+/// Execution ends at this share of the time that a round gives the proposer, so that the block
+/// reaches the others in time: one part in so many.
+const EXECUTION_SHARE: u32 = 3;
+
+/// What the chain thread is asked to do; answers go to consensus.
+pub enum Command {
+    /// Build a block on the head.
+    Build {
+        /// Height of the block.
+        height: Height,
+        /// Round in which it will be proposed.
+        round: u32,
+        /// When the round gives up.
+        deadline: Instant,
+    },
+    /// Check a block.
+    Check {
+        /// Height of the block.
+        height: Height,
+        /// What its proposal says.
+        proposed: Option<Proposed>,
+        /// Its hash, as the proposal says.
+        block: Hash,
+        /// Its bytes.
+        body: consensus::Bytes,
+    },
+    /// Make a block final.
+    Commit {
+        /// Why it is.
+        certificate: Certificate,
+        /// Its bytes, should it have to be executed again.
+        body: consensus::Bytes,
+    },
+}
+
+/// What a validator proposes with.
+pub struct Author {
+    /// Its account.
+    pub account: AccountId,
+    /// Key of its VRF.
+    pub vrf: Sr25519Pair,
+}
+
+/// What the thread works with.
+pub struct Shell {
+    /// The core.
+    pub chain: Chain,
+    /// What blocks are made with.
+    pub author: Author,
+    /// Most transactions of a block that is built here.
+    pub transactions_max: usize,
+    /// What to do.
+    pub commands: Receiver<Command>,
+    /// Where answers go.
+    pub consensus: Sender<Input>,
+    /// The pool thread.
+    pub pool: Sender<Control>,
+    /// Who wants to know of each final block.
+    pub heads: watch::Sender<Head>,
+    /// What is counted.
+    pub metrics: ChainMetrics,
+}
+
+impl Shell {
+    /// Runs until `stop` fires. An error stops the node.
+    pub fn run(mut self, stop: &CancellationToken) -> Result<()> {
+        while !stop.is_cancelled() {
+            match self.commands.recv_timeout(SLEEP_MAX) {
+                Ok(Command::Build { height, round, deadline }) => {
+                    self.build(height, round, deadline)?;
+                }
+                Ok(Command::Check { height, proposed, block, body }) => {
+                    self.check(height, proposed, block, &body)?;
+                }
+                Ok(Command::Commit { certificate, body }) => self.commit(certificate, &body)?,
+                Err(error) if error.is_timeout() => {}
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn build(&mut self, height: Height, round: u32, deadline: Instant) -> Result<()> {
+        let head = self.chain.head();
+        if head.height.checked_add(1) != Some(height) {
+            tracing::warn!(height, head = head.height, "a block was asked for that is not next");
+            return Ok(());
+        }
+        let start = Instant::now();
+        let late = start + deadline.saturating_duration_since(start) / EXECUTION_SHARE;
+        let transactions = self.take();
+        let offered = transactions.len();
+        let Author { account, vrf: key } = &self.author;
+        let built = self.chain.build(BuildRequest {
+            author: *account,
+            origin_round: round,
+            now_ms: now_ms(),
+            transactions,
+            sign_vrf: &|message| vrf::sign(key, runtime::VRF_LABEL, message).0,
+            is_late: &mut || Instant::now() >= late,
+        })?;
+        let Built { block, hash, included, rejected } = built;
+        if !rejected.is_empty() {
+            let count = rejected.len();
+            let first = &rejected[0];
+            tracing::debug!(height, count, tx = %first.hash, why = ?first.refusal, "not includable");
+            let hashes = rejected.into_iter().map(|rejected| rejected.hash).collect();
+            self.tell_pool(Control::Ban(hashes));
+        }
+        self.metrics.built.observe(start.elapsed().as_secs_f64());
+        tracing::debug!(height, round, block = %hash, offered, included, "built");
+        let body = Arc::new(block.encode());
+        self.answer(Input::Built { height, round, block: hash, body });
+        Ok(())
+    }
+
+    /// What waits in the pool and fits into a block.
+    fn take(&self) -> Vec<Arc<chain::PooledTx>> {
+        let (answer, taken) = oneshot::channel();
+        let limits = Limits {
+            count: self.transactions_max,
+            bytes: runtime::BLOCK_BYTES_MAX.into(),
+            weight: runtime::NORMAL_REF_TIME_MAX,
+        };
+        self.tell_pool(Control::Take { limits, answer });
+        futures::executor::block_on(taken).unwrap_or_default()
+    }
+
+    fn check(
+        &mut self,
+        height: Height,
+        proposed: Option<Proposed>,
+        block: Hash,
+        body: &[u8],
+    ) -> Result<()> {
+        let verdict = self.judge(proposed, block, body)?;
+        if let Some(verdict) = verdict {
+            self.answer(Input::Checked { height, block, verdict });
+        }
+        Ok(())
+    }
+
+    /// `None` if the block can't be judged in time: then nobody votes for or against it.
+    fn judge(
+        &mut self,
+        proposed: Option<Proposed>,
+        expected: Hash,
+        body: &[u8],
+    ) -> Result<Option<Verdict>> {
+        let Ok(block) = Block::decode(&mut &body[..]) else { return Ok(Some(Verdict::Forged)) };
+        if block.hash() != expected {
+            return Ok(Some(Verdict::Forged));
+        }
+        let is_new = proposed.is_some_and(|proposed| proposed.pol_round.is_none());
+        let request = CheckRequest { block, now_ms: is_new.then(now_ms), seed: seed() };
+        match self.chain.check(request) {
+            Ok(checked) => {
+                let fits = proposed.is_none_or(|proposed| is_authors_turn(&proposed, &checked));
+                Ok(Some(if fits { Verdict::Valid } else { Verdict::Invalid }))
+            }
+            Err(CheckError::Fault(Fault::TooEarly { .. })) => Ok(None),
+            Err(CheckError::Fault(fault)) => {
+                tracing::warn!(block = %expected, %fault, "a block breaks a rule");
+                Ok(Some(Verdict::Invalid))
+            }
+            Err(CheckError::Local(error)) => Err(error.into()),
+        }
+    }
+
+    fn commit(&mut self, certificate: Certificate, body: &[u8]) -> Result<()> {
+        let start = Instant::now();
+        let (height, hash) = (certificate.height, certificate.block);
+        let committed = match self.chain.commit(&hash, certificate.clone()) {
+            Err(chain::Error::UnknownBlock(_)) => {
+                let block =
+                    Block::decode(&mut &body[..]).context("a decided block is malformed")?;
+                self.chain
+                    .check(CheckRequest { block, now_ms: None, seed: seed() })
+                    .with_context(|| format!("block {height} is decided but breaks a rule"))?;
+                self.chain.commit(&hash, certificate)?
+            }
+            result => result?,
+        };
+        let Committed { head, included, .. } = committed;
+        self.metrics.committed.observe(start.elapsed().as_secs_f64());
+        self.metrics.note(&head, included.len());
+        let count = included.len();
+        let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(height, block = %hash, count, elapsed_ms, "final");
+        let due_in_ms = runtime::next_due(&head.snapshot).map(|due| due.saturating_sub(now_ms()));
+        self.answer(Input::Committed {
+            height,
+            stamp_ms: head.time_ms,
+            validators: runtime::validator_set(&head.snapshot),
+            work: false,
+            due_in_ms,
+        });
+        // The pool tells consensus of work that is left, so it must hear of the block after
+        // consensus does.
+        self.tell_pool(Control::Head { head: head.clone(), included });
+        self.heads.send_replace(head);
+        Ok(())
+    }
+
+    /// Consensus and the pool end before the chain when the node stops; what they are told then
+    /// does not matter.
+    fn answer(&self, input: Input) {
+        let _ = self.consensus.send(input);
+    }
+
+    fn tell_pool(&self, control: Control) {
+        let _ = self.pool.send(control);
+    }
+}
+
+/// Whether the block was built for a round in which its author was the proposer: see the rule on
+/// `origin_round`.
+fn is_authors_turn(proposed: &Proposed, checked: &Checked) -> bool {
+    match proposed.pol_round {
+        None => checked.origin_round == proposed.round && checked.author == proposed.proposer,
+        Some(pol_round) => checked.origin_round <= pol_round,
+    }
+}
+
+/// The clock that blocks are stamped by, in milliseconds since 1970.
+pub fn now_ms() -> Moment {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment::try_from(elapsed.as_millis()).unwrap_or(Moment::MAX)
+}
+
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).expect("the operating system gives randomness");
+    seed
+}

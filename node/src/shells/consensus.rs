@@ -1,0 +1,138 @@
+//! The consensus thread: owns the core, the write-ahead log and the guard.
+
+use super::chain;
+use anyhow::{Context, Result, bail};
+use consensus::{
+    Consensus, Input, Output, Time, Timer,
+    store::{FileStore, Store},
+};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Most inputs that wait: answers of the chain and hints of the pool.
+pub const INBOX_MAX: usize = 1_024;
+/// Longest sleep, so that a stop is noticed soon.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+/// What the thread works with.
+pub struct Shell {
+    /// The core.
+    pub core: Consensus,
+    /// Where what must survive a crash is kept.
+    pub store: FileStore,
+    /// Answers and hints.
+    pub inbox: Receiver<Input>,
+    /// The chain thread.
+    pub chain: Sender<chain::Command>,
+}
+
+impl Shell {
+    /// Starts with `first` and runs until `stop` fires. An error stops the node: nothing that was
+    /// not synced was sent.
+    pub fn run(mut self, first: Input, stop: &CancellationToken) -> Result<()> {
+        let mut timers = Timers::default();
+        let mut outputs = Vec::new();
+        let mut input = Some(first);
+        while !stop.is_cancelled() {
+            if let Some(input) = input.take() {
+                self.core.step(timers.now(), input, &mut outputs);
+                for output in outputs.drain(..) {
+                    self.perform(output, &mut timers)?;
+                }
+            }
+            input = match timers.next() {
+                Next::Elapsed(timer) => Some(Input::Elapsed(timer)),
+                Next::Wait(wait) => match self.inbox.recv_timeout(wait) {
+                    Ok(input) => Some(input),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                },
+            };
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, output: Output, timers: &mut Timers) -> Result<()> {
+        match output {
+            Output::AppendWal(bytes) => {
+                self.store.append_wal(&bytes).context("cannot write the write-ahead log")
+            }
+            Output::WriteGuard(record) => {
+                self.store.write_guard(&record).context("cannot write the last-signed guard")
+            }
+            Output::ResetWal => self.store.reset_wal().context("cannot reset the log"),
+            Output::Schedule(timer, after_ms) => {
+                timers.schedule(timer, after_ms);
+                Ok(())
+            }
+            // A timer that was cancelled goes off without effect: the core tells them apart.
+            Output::Cancel(_) => Ok(()),
+            Output::Build { height, round, within_ms, .. } => {
+                let deadline = Instant::now() + Duration::from_millis(within_ms);
+                self.ask(chain::Command::Build { height, round, deadline })
+            }
+            Output::Check { height, proposed, block, body } => {
+                self.ask(chain::Command::Check { height, proposed, block, body })
+            }
+            Output::Commit { certificate, body } => {
+                self.ask(chain::Command::Commit { certificate, body })
+            }
+            Output::Evidence(evidence) => {
+                tracing::warn!(?evidence, "a validator signed two things where it may sign one");
+                Ok(())
+            }
+            // A lone validator has nobody to tell, to ask or to follow.
+            Output::Broadcast(_) | Output::Want { .. } | Output::Behind { .. } => Ok(()),
+            Output::Halt(fault) => bail!(fault),
+        }
+    }
+
+    fn ask(&self, command: chain::Command) -> Result<()> {
+        self.chain.send(command).context("the chain thread has ended")
+    }
+}
+
+enum Next {
+    Elapsed(Timer),
+    Wait(Duration),
+}
+
+/// Timers by when they go off.
+struct Timers {
+    start: Instant,
+    queue: BinaryHeap<Reverse<(Instant, Timer)>>,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { start: Instant::now(), queue: BinaryHeap::new() }
+    }
+}
+
+impl Timers {
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn schedule(&mut self, timer: Timer, after_ms: u64) {
+        self.queue.push(Reverse((Instant::now() + Duration::from_millis(after_ms), timer)));
+    }
+
+    fn next(&mut self) -> Next {
+        let now = Instant::now();
+        match self.queue.peek() {
+            Some(Reverse((when, timer))) if *when <= now => {
+                let timer = *timer;
+                self.queue.pop();
+                Next::Elapsed(timer)
+            }
+            Some(Reverse((when, _))) => Next::Wait((*when - now).min(SLEEP_MAX)),
+            None => Next::Wait(SLEEP_MAX),
+        }
+    }
+}

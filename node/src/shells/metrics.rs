@@ -1,0 +1,103 @@
+//! What the threads count.
+
+use chain::{Head, PooledTx};
+use primitives::Hash;
+use prometheus_client::{
+    metrics::{
+        counter::Counter,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+use rpc::SubmitError;
+use std::sync::Arc;
+use txpool::Pool;
+
+/// Bounds of histograms of time: from a millisecond, each twice the one before.
+const SECONDS_FIRST: f64 = 0.001;
+const SECONDS_BUCKETS: u16 = 14;
+
+/// What the chain thread counts.
+pub struct ChainMetrics {
+    /// Seconds to build a block.
+    pub built: Histogram,
+    /// Seconds to make a block final on disk.
+    pub committed: Histogram,
+    height: Gauge,
+    transactions: Counter,
+}
+
+impl ChainMetrics {
+    /// Registers them.
+    pub fn new(registry: &mut Registry) -> Self {
+        let seconds = || Histogram::new(exponential_buckets(SECONDS_FIRST, 2.0, SECONDS_BUCKETS));
+        let metrics = Self {
+            built: seconds(),
+            committed: seconds(),
+            height: Gauge::default(),
+            transactions: Counter::default(),
+        };
+        let registry = registry.sub_registry_with_prefix("artel_chain");
+        registry.register("build_seconds", "Time to build a block", metrics.built.clone());
+        registry.register(
+            "commit_seconds",
+            "Time to make a block final",
+            metrics.committed.clone(),
+        );
+        registry.register("height", "Height of the last final block", metrics.height.clone());
+        registry.register("transactions", "Final transactions", metrics.transactions.clone());
+        metrics
+    }
+
+    /// Counts a final block.
+    pub fn note(&self, head: &Head, transactions: usize) {
+        self.height.set(head.height.into());
+        self.transactions.inc_by(u64::try_from(transactions).unwrap_or(u64::MAX));
+    }
+}
+
+/// What the pool thread counts.
+pub struct PoolMetrics {
+    /// Transactions whose signatures were checked.
+    pub verified: Counter,
+    accepted: Counter,
+    refused: Counter,
+    waiting: Gauge,
+    bytes: Gauge,
+}
+
+impl PoolMetrics {
+    /// Registers them.
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            verified: Counter::default(),
+            accepted: Counter::default(),
+            refused: Counter::default(),
+            waiting: Gauge::default(),
+            bytes: Gauge::default(),
+        };
+        let registry = registry.sub_registry_with_prefix("artel_txpool");
+        registry.register("verified", "Transactions verified", metrics.verified.clone());
+        registry.register("accepted", "Transactions taken in", metrics.accepted.clone());
+        registry.register("refused", "Transactions refused", metrics.refused.clone());
+        registry.register("waiting", "Transactions that wait", metrics.waiting.clone());
+        registry.register("bytes", "Bytes of what waits", metrics.bytes.clone());
+        metrics
+    }
+
+    /// Counts a verdict.
+    pub fn count(&self, result: &Result<Hash, SubmitError>) {
+        if result.is_ok() {
+            self.accepted.inc()
+        } else {
+            self.refused.inc()
+        };
+    }
+
+    /// Takes the pool's size down.
+    pub fn set(&self, pool: &Pool<Arc<PooledTx>>) {
+        self.waiting.set(i64::try_from(pool.len()).unwrap_or(i64::MAX));
+        self.bytes.set(i64::try_from(pool.bytes()).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,287 @@
+//! The pool thread: owns the pool, and verifies what comes in, in batches over all cores.
+
+use super::metrics::PoolMetrics;
+use chain::{Head, PooledTx, Verifier};
+use consensus::Input;
+use crossbeam_channel::{Receiver, Sender, TrySendError, select};
+use primitives::{Hash, OpaqueTransaction};
+use rpc::{PoolRequest, SubmitError, TxStatus};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use txpool::{Change, Included, Limits, Pool, Status, Transaction};
+
+/// Most requests that wait for the pool.
+pub const REQUESTS_MAX: usize = 8_192;
+/// Most transactions that are verified together.
+const BATCH_MAX: usize = 1_024;
+/// Most waiting transactions that each block checks anew against its state.
+const REVALIDATED_PER_BLOCK_MAX: usize = 256;
+/// Most transactions that are watched at a time; more are accepted but not followed.
+const WATCHED_MAX: usize = 16_384;
+/// Longest sleep, so that a stop is noticed soon.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+/// What the chain thread asks and tells; it goes before everybody else's requests.
+pub enum Control {
+    /// The transactions for the next block, in order.
+    Take {
+        /// What fits.
+        limits: Limits,
+        /// Where they go.
+        answer: oneshot::Sender<Vec<Arc<PooledTx>>>,
+    },
+    /// A block is final.
+    Head {
+        /// It and its state.
+        head: Head,
+        /// What it included, in order.
+        included: Vec<chain::Included>,
+    },
+    /// These turned out invalid when a block was built.
+    Ban(Vec<Hash>),
+}
+
+/// What the thread works with.
+pub struct Shell {
+    /// The core.
+    pub pool: Pool<Arc<PooledTx>>,
+    /// The state that transactions are checked against.
+    pub head: Head,
+    /// Verifies signatures, and remembers them for the chain.
+    pub verifier: Verifier,
+    /// From the chain thread.
+    pub control: Receiver<Control>,
+    /// From everybody else.
+    pub requests: Receiver<PoolRequest>,
+    /// To consensus: that there is work.
+    pub consensus: Sender<Input>,
+    /// What is counted.
+    pub metrics: PoolMetrics,
+}
+
+/// A transaction to admit, and who wants to know how that went.
+struct Submission {
+    bytes: OpaqueTransaction,
+    answer: oneshot::Sender<Result<Hash, SubmitError>>,
+    updates: Option<mpsc::Sender<TxStatus>>,
+}
+
+impl Shell {
+    /// Runs until `stop` fires.
+    pub fn run(mut self, stop: &CancellationToken) -> anyhow::Result<()> {
+        let mut watchers = Watchers::default();
+        let mut changes = Vec::new();
+        while !stop.is_cancelled() {
+            let mut batch = Vec::new();
+            select! {
+                recv(self.control) -> control => match control {
+                    Ok(control) => self.on_control(control, &mut watchers, &mut changes),
+                    Err(_) => return Ok(()),
+                },
+                recv(self.requests) -> request => match request {
+                    Ok(request) => {
+                        self.on_request(request, &mut batch);
+                        while batch.len() < BATCH_MAX && self.control.is_empty() {
+                            let Ok(request) = self.requests.try_recv() else { break };
+                            self.on_request(request, &mut batch);
+                        }
+                    }
+                    Err(_) => return Ok(()),
+                },
+                default(SLEEP_MAX) => {}
+            }
+            if !batch.is_empty() {
+                self.admit(batch, &mut watchers, &mut changes);
+            }
+            for change in changes.drain(..) {
+                watchers.tell(change);
+            }
+            self.metrics.set(&self.pool);
+        }
+        Ok(())
+    }
+
+    fn on_control(&mut self, control: Control, watchers: &mut Watchers, changes: &mut Vec<Change>) {
+        match control {
+            Control::Take { limits, answer } => {
+                let taken = self.pool.take(limits).into_iter().map(|tx| tx.content.clone());
+                // The chain gave up waiting; the next block takes them.
+                let _ = answer.send(taken.collect());
+            }
+            Control::Head { head, included } => {
+                let included: Vec<_> = included.into_iter().map(pool_included).collect();
+                for tx in &included {
+                    watchers.tell_included(&tx.hash, head.hash);
+                }
+                self.pool.on_head(head.height, &included, changes);
+                self.head = head;
+                self.revalidate(changes);
+                if self.pool.ready() > 0 {
+                    self.hint_work();
+                }
+            }
+            Control::Ban(hashes) => {
+                for hash in hashes {
+                    self.pool.ban(&hash, changes);
+                }
+            }
+        }
+    }
+
+    /// Checks some of what waits against the new state, a few for each block.
+    fn revalidate(&mut self, changes: &mut Vec<Change>) {
+        let height = self.head.height.saturating_add(1);
+        let due = self.pool.revalidation(REVALIDATED_PER_BLOCK_MAX);
+        let is_invalid = |tx: &&Transaction<Arc<PooledTx>>| {
+            runtime::validate(&self.head.snapshot, height, &tx.content.checked.tx).is_err()
+        };
+        let invalid: Vec<Hash> = due.into_iter().filter(is_invalid).map(|tx| tx.hash).collect();
+        for hash in invalid {
+            self.pool.remove(&hash, changes);
+        }
+    }
+
+    fn on_request(&mut self, request: PoolRequest, batch: &mut Vec<Submission>) {
+        // Whoever asked may be gone by now; then nobody misses the answer.
+        match request {
+            PoolRequest::Submit { bytes, answer } => {
+                batch.push(Submission { bytes, answer, updates: None });
+            }
+            PoolRequest::Watch { bytes, updates, answer } => {
+                batch.push(Submission { bytes, answer, updates: Some(updates) });
+            }
+            PoolRequest::Pending { answer } => {
+                let pending = self.pool.pending().map(|tx| tx.content.bytes.clone());
+                let _ = answer.send(pending.collect());
+            }
+            PoolRequest::NextNonce { account, answer } => {
+                let _ = answer.send(self.pool.nonce_after(&account));
+            }
+        }
+    }
+
+    /// Verifies a batch over all cores and takes in what is valid.
+    fn admit(
+        &mut self,
+        batch: Vec<Submission>,
+        watchers: &mut Watchers,
+        changes: &mut Vec<Change>,
+    ) {
+        let (batch, transactions): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .filter_map(|submission| match self.pool.check_new(&submission.bytes.hash()) {
+                Ok(()) => {
+                    let Submission { bytes, answer, updates } = submission;
+                    Some(((answer, updates), bytes))
+                }
+                Err(refusal) => {
+                    let _ = submission.answer.send(Err(SubmitError::Refused(refusal)));
+                    None
+                }
+            })
+            .unzip();
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).expect("the operating system gives randomness");
+        let verdicts = self.verifier.verify(&self.head, &transactions, &seed);
+        self.metrics.verified.inc_by(u64::try_from(transactions.len()).unwrap_or(u64::MAX));
+        let ready = self.pool.ready();
+        for ((answer, updates), verdict) in batch.into_iter().zip(verdicts) {
+            let result = verdict
+                .map_err(SubmitError::Invalid)
+                .and_then(|tx| self.insert(tx, updates, watchers, changes));
+            self.metrics.count(&result);
+            let _ = answer.send(result);
+        }
+        if self.pool.ready() > ready {
+            self.hint_work();
+        }
+    }
+
+    fn insert(
+        &mut self,
+        tx: Arc<PooledTx>,
+        updates: Option<mpsc::Sender<TxStatus>>,
+        watchers: &mut Watchers,
+        changes: &mut Vec<Change>,
+    ) -> Result<Hash, SubmitError> {
+        let height = self.head.height.saturating_add(1);
+        let decoded = &tx.checked.tx;
+        let validity = runtime::validate(&self.head.snapshot, height, decoded)
+            .map_err(SubmitError::Invalid)?;
+        let hash = decoded.hash;
+        let transaction = Transaction {
+            hash,
+            sender: decoded.signer,
+            nonce: decoded.extra.nonce,
+            priority: validity.priority,
+            bytes: decoded.length,
+            weight: decoded.weight.ref_time(),
+            death: tx.death,
+            content: tx.clone(),
+        };
+        self.pool
+            .insert(transaction, validity.account_nonce, changes)
+            .map_err(SubmitError::Refused)?;
+        if let Some(updates) = updates {
+            watchers.add(hash, updates);
+        }
+        Ok(hash)
+    }
+
+    /// Tells consensus that transactions wait. A full inbox has hints enough.
+    fn hint_work(&self) {
+        match self.consensus.try_send(Input::WorkWaits) {
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        }
+    }
+}
+
+fn pool_included(included: chain::Included) -> Included {
+    let chain::Included { hash, sender, nonce } = included;
+    Included { hash, sender, nonce }
+}
+
+/// Who follows which transaction.
+#[derive(Default)]
+struct Watchers {
+    by_hash: HashMap<Hash, mpsc::Sender<TxStatus>>,
+}
+
+impl Watchers {
+    fn add(&mut self, hash: Hash, updates: mpsc::Sender<TxStatus>) {
+        if self.by_hash.len() >= WATCHED_MAX {
+            self.by_hash.retain(|_, updates| !updates.is_closed());
+        }
+        if self.by_hash.len() < WATCHED_MAX {
+            self.by_hash.insert(hash, updates);
+        }
+    }
+
+    fn tell(&mut self, change: Change) {
+        let Change { hash, status } = change;
+        match status {
+            Status::Ready => self.send(&hash, TxStatus::Ready),
+            Status::Future => self.send(&hash, TxStatus::Future),
+            Status::Usurped(by) => self.finish(&hash, TxStatus::Usurped(by)),
+            Status::Dropped => self.finish(&hash, TxStatus::Dropped),
+            Status::Invalid => self.finish(&hash, TxStatus::Invalid),
+        }
+    }
+
+    fn tell_included(&mut self, hash: &Hash, block: Hash) {
+        self.finish(hash, TxStatus::InBlock { block });
+    }
+
+    /// A watcher that does not read its updates loses those that do not fit.
+    fn send(&self, hash: &Hash, status: TxStatus) {
+        if let Some(updates) = self.by_hash.get(hash) {
+            let _ = updates.try_send(status);
+        }
+    }
+
+    fn finish(&mut self, hash: &Hash, status: TxStatus) {
+        self.send(hash, status);
+        self.by_hash.remove(hash);
+    }
+}

@@ -1,0 +1,103 @@
+//! A node as a process of its own.
+
+use anyhow::{Context, Result, bail, ensure};
+use client::Client;
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+
+/// Longest that a node may take until it serves.
+const START_WAIT_MAX: Duration = Duration::from_secs(60);
+/// What a node prints when it serves.
+const READY: &str = "JSON-RPC: ";
+
+/// A running `artel dev`; it is killed when this is dropped.
+pub struct DevNode {
+    child: Child,
+    /// WebSocket address of JSON-RPC.
+    pub url: String,
+}
+
+impl DevNode {
+    /// Starts one with its data in a folder, and waits until it serves.
+    pub fn start(folder: &Path, flags: &[&str]) -> Result<Self> {
+        let mut child = Command::new(artel()?)
+            .arg("dev")
+            .arg("--base-path")
+            .arg(folder)
+            .args(["--rpc-port", "0", "--no-prometheus", "--log", "warn"])
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("the artel binary does not start")?;
+        let stderr = child.stderr.take().context("the standard error is piped")?;
+        let (lines, ready) = mpsc::sync_channel(64);
+        // Reads until the node ends, so that its pipe never fills; what nobody takes is dropped.
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let _ = lines.try_send(line);
+            }
+        });
+        let mut node = Self { child, url: String::new() };
+        let mut printed = Vec::new();
+        loop {
+            match ready.recv_timeout(START_WAIT_MAX) {
+                Ok(line) => match line.split_once(READY) {
+                    Some((_, url)) => {
+                        node.url = url.trim().to_owned();
+                        return Ok(node);
+                    }
+                    None => printed.push(line),
+                },
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    bail!("the node did not start; it said:\n{}", printed.join("\n"));
+                }
+            }
+        }
+    }
+
+    /// A connection to the node.
+    pub async fn client(&self) -> Result<Client> {
+        Ok(Client::connect(&self.url).await?)
+    }
+
+    /// Kills the process at once, as a crash does.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks the process to stop and waits; it must end well.
+    pub fn stop(mut self) -> Result<()> {
+        let kill = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        ensure!(kill.success(), "the node was gone before it was asked to stop");
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the node ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for DevNode {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The `artel` binary, built beside this one.
+pub fn artel() -> Result<PathBuf> {
+    let here = std::env::current_exe()?;
+    let found = here.ancestors().skip(1).take(2).map(|folder| folder.join("artel"));
+    found.filter(|path| path.is_file()).next().context(
+        "there is no artel binary beside the tests: cargo build --package artel-node --bin artel",
+    )
+}
