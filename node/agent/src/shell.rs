@@ -108,12 +108,13 @@ impl Agent {
                 Error::Client(error) => error,
                 error => return Err(error),
             };
+            // A node that stops ends its connections before it stops its own agent: that is nothing to warn of.
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(wait) => {}
+            }
             tracing::warn!(error = %lost, "the connection to the node is lost");
             loop {
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(()),
-                    () = tokio::time::sleep(wait) => {}
-                }
                 match self.client.reconnect().await {
                     Ok(client) => {
                         self.client = client;
@@ -124,6 +125,10 @@ impl Agent {
                         wait = (wait * 2).min(RECONNECT_WAITS[1]);
                         tracing::debug!(%error, "the node does not answer");
                     }
+                }
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(wait) => {}
                 }
             }
         }

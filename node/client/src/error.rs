@@ -61,6 +61,9 @@ pub enum Error {
     /// A block that the node does not have.
     #[error("the node has no block {0}; it may be pruned or of another chain")]
     NoBlock(String),
+    /// A block whose events the node does not have.
+    #[error("the node does not have the events of block {0}: it is genesis, or too old")]
+    NoEvents(Hash),
     /// The transaction left the pool without being included.
     #[error("transaction {hash} was not included: {status}")]
     NotIncluded {

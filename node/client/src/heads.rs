@@ -79,10 +79,10 @@ impl Client {
         Ok((block.header.number, body))
     }
 
-    /// What happened in a block.
+    /// What happened in a block. Genesis has no events, and of old blocks a node may not keep them: then it is an error.
     pub async fn events(&self, hash: Hash) -> Result<BlockEvents, Error> {
-        let raw =
-            self.storage(&runtime::events_key(), Some(hash)).await?.unwrap_or_else(|| vec![0]);
+        let raw = self.storage(&runtime::events_key(), Some(hash)).await?;
+        let raw = raw.ok_or(Error::NoEvents(hash))?;
         let records = Vec::<EventRecord<RuntimeEvent, Hash>>::decode(&mut &raw[..])
             .map_err(|_| Error::StateMismatch(hash))?;
         let events = records.into_iter().map(|record| (record.phase, record.event)).collect();
