@@ -6,7 +6,7 @@ use primitives::{
     AccountId, Balance, Certificate, Era, Hash, MultiAddress, MultiSignature, OpaqueTransaction,
     Transaction, TransactionExtra,
 };
-use runtime::{ChainSpec, CheckedTx, Execution, Inherents, RuntimeCall, decode_transaction};
+use artel_runtime::{ChainSpec, CheckedTx, Execution, Inherents, RuntimeCall, decode_transaction};
 use std::hint::black_box;
 
 const TRANSFERS: u32 = 10_000;
@@ -23,7 +23,7 @@ fn state() -> MemState {
     let mut spec = ChainSpec::dev();
     spec.genesis.Balances.balances.extend((0..2 * TRANSFERS).map(|n| (account(n), MONEY)));
     let mut state = MemState::default();
-    state.apply(&runtime::genesis_state(&spec.genesis).expect("the spec is valid"));
+    state.apply(&artel_runtime::genesis_state(&spec.genesis).expect("the spec is valid"));
     state
 }
 

@@ -74,9 +74,9 @@ impl Bench {
     }
 
     fn transfers(&self) -> Vec<OpaqueTransaction> {
-        let genesis = self.chain.genesis();
+        let (genesis, accounts) = (self.chain.genesis(), &self.accounts);
         let sign = |from: usize| {
-            let dest = MultiAddress::Id(self.accounts[from * 7_919 % ACCOUNTS]);
+            let dest = MultiAddress::Id(accounts[from * 7_919 % ACCOUNTS]);
             let value = Balance::new(1_000);
             let call = RuntimeCall::Balances(balances::Call::transfer_keep_alive { dest, value });
             let extra = TransactionExtra { era: Era::Immortal, nonce: 0, tip: Balance::ZERO };
@@ -88,7 +88,7 @@ impl Bench {
             };
             let payload = signing_payload(&call.encode(), &extra, &context);
             let signature = MultiSignature::Sr25519(pair(from).sign(SR25519_CONTEXT, &payload));
-            let address = MultiAddress::Id(self.accounts[from]);
+            let address = MultiAddress::Id(accounts[from]);
             OpaqueTransaction(Transaction::Signed { address, signature, extra, call }.encode())
         };
         (0..TRANSFERS).into_par_iter().map(sign).collect()

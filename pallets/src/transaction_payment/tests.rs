@@ -51,7 +51,7 @@ fn what_is_not_used_comes_back() {
     let used = Priced { weight: Weight::rw(1, 1), ..declared };
     let multiplier = Multiplier::default();
     let (taken, kept) = (declared.fee_details(multiplier), used.fee_details(multiplier));
-    let mut run = |ends: bool| {
+    let run = |ends: bool| {
         let block = block(1);
         let mut cx = Ctx::new(&state, &block, Hash::ZERO);
         let mut payer = system::load(&cx, &ALICE);

@@ -28,9 +28,10 @@ pub fn run(root: &Path, name: &str, index: Option<u8>) -> Result<()> {
     let runtime = format!("{}{line}{}", &runtime[..end], &runtime[end..]);
 
     let lib_path = root.join("pallets/src/lib.rs");
-    let lib = add_sorted(&read(&lib_path)?, &format!("pub mod {module};"), "pub mod ");
+    let lib = add_line(&read(&lib_path)?, &format!("pub mod {module};"), "pub mod ");
     let readme_path = root.join("pallets/README.md");
-    let readme = add_sorted(&read(&readme_path)?, &format!("| `{module}` | |"), "| `");
+    let row = format!("| `{module}` | {index} | | a number for each account |");
+    let readme = add_line(&read(&readme_path)?, &row, "| `");
 
     fs::create_dir(&folder)?;
     let fill = |template: &str| {
@@ -76,15 +77,10 @@ fn free_index(runtime: &str, wanted: Option<u8>) -> Result<u8> {
     }
 }
 
-/// Adds a line to the block of lines with the given start, in alphabetical order.
-fn add_sorted(text: &str, line: &str, start: &str) -> String {
+/// Adds a line after the last one with the given start.
+fn add_line(text: &str, line: &str, start: &str) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
-    let block = |other: &&str| other.starts_with(start);
-    let place = lines
-        .iter()
-        .position(|other| block(other) && *other > line)
-        .or_else(|| lines.iter().rposition(block).map(|last| last + 1))
-        .unwrap_or(lines.len());
-    lines.insert(place, line);
+    let last = lines.iter().rposition(|other| other.starts_with(start));
+    lines.insert(last.map_or(lines.len(), |last| last + 1), line);
     lines.join("\n") + "\n"
 }

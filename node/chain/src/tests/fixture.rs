@@ -5,7 +5,7 @@ use codec::{Decode, Encode};
 use pallets::{balances, session, system};
 use primitives::{
     AccountId, Balance, Block, Certificate, Era, Hash, Moment, MultiAddress, MultiSignature, Nonce,
-    OpaqueTransaction, RawKey, RawValue, SigningContext, StateRead, Transaction, TransactionExtra,
+    OpaqueTransaction, SigningContext, Transaction, TransactionExtra,
     crypto::{
         keys::SR25519_CONTEXT,
         pair::{Ed25519Pair, Sr25519Pair},
@@ -15,7 +15,6 @@ use primitives::{
 };
 use runtime::{Genesis, RuntimeCall};
 use std::sync::Arc;
-use storage::Snapshot;
 use tempfile::TempDir;
 
 /// Accounts with money; numbers from here on have none.
@@ -189,22 +188,7 @@ impl Fixture {
 
     /// All invariants of the state hold: among them that issuance is what all accounts have.
     pub(crate) fn check_state(&self) {
-        let state = WithoutEvents(self.chain.head().snapshot.clone());
-        runtime::check(&state).expect("the invariants hold");
-    }
-}
-
-/// The part of state that transitions read and write: all but the event record.
-struct WithoutEvents(Snapshot);
-
-impl StateRead for WithoutEvents {
-    fn get(&self, key: &[u8]) -> Option<RawValue> {
-        self.0.get(key)
-    }
-
-    fn next_key(&self, prefix: &[u8], after: &[u8]) -> Option<RawKey> {
-        let next = self.0.next_key(prefix, after)?;
-        if next == storage::EVENTS_KEY { self.0.next_key(prefix, &next) } else { Some(next) }
+        runtime::check(&self.chain.head().snapshot).expect("the invariants hold");
     }
 }
 
