@@ -1,12 +1,12 @@
 //! Execution of a block of transfers over a state in memory, signatures not included.
 
+use artel_runtime::{ChainSpec, CheckedTx, Execution, Inherents, RuntimeCall, decode_transaction};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use framework::{BlockEnv, MemState};
 use primitives::{
     AccountId, Balance, Certificate, Era, Hash, MultiAddress, MultiSignature, OpaqueTransaction,
     Transaction, TransactionExtra,
 };
-use artel_runtime::{ChainSpec, CheckedTx, Execution, Inherents, RuntimeCall, decode_transaction};
 use std::hint::black_box;
 
 const TRANSFERS: u32 = 10_000;

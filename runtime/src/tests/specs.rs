@@ -80,7 +80,8 @@ fn a_spec_that_cannot_begin_says_why() {
         change(&mut spec);
         spec.validate().expect_err("the spec is wrong")
     };
-    let cases: [(fn(&mut ChainSpec), &str); 12] = [
+    type Change = fn(&mut ChainSpec);
+    let cases: [(Change, &str); 12] = [
         (|s| s.id = "a b".to_owned(), "letters, digits"),
         (|s| s.name.clear(), "name"),
         (|s| s.chain_type = ChainType::Live, "sudo"),

@@ -96,8 +96,8 @@ impl Drop for DevNode {
 /// The `artel` binary, built beside this one.
 pub fn artel() -> Result<PathBuf> {
     let here = std::env::current_exe()?;
-    let found = here.ancestors().skip(1).take(2).map(|folder| folder.join("artel"));
-    found.filter(|path| path.is_file()).next().context(
+    let mut beside = here.ancestors().skip(1).take(2).map(|folder| folder.join("artel"));
+    beside.find(|path| path.is_file()).context(
         "there is no artel binary beside the tests: cargo build --package artel-node --bin artel",
     )
 }

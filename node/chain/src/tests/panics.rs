@@ -82,6 +82,6 @@ fn a_transaction_that_panics_leaves_the_block_as_it_was() {
 #[test]
 fn a_panic_of_the_database_goes_through() {
     let panic = catch_unwind(AssertUnwindSafe(|| execute(Damage::Disk)));
-    let panic = panic.err().expect("it is no outcome of a transaction");
+    let panic = panic.expect_err("it is no outcome of a transaction");
     assert_eq!(panic.downcast_ref(), Some(&"the disk is gone"));
 }

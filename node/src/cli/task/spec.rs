@@ -1,6 +1,6 @@
 //! What a task asks for: uploaded program and input, and limits.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
 use client::Client;
 use pallets::tasks::{self, Cid, Input, TaskSpec};
@@ -33,12 +33,12 @@ pub async fn build(
     args: Vec<Vec<u8>>,
     limits: Limits,
 ) -> Result<TaskSpec> {
-    let program = chain_cid(&client.upload(program).await?)?;
+    let program = Cid(client.upload(program).await?.to_bytes());
     let input = if input.len() <= tasks::INPUT_INLINE_BYTES_MAX {
         Input::Inline(input.to_vec())
     } else {
         Input::Blob {
-            cid: chain_cid(&client.upload(input).await?)?,
+            cid: Cid(client.upload(input).await?.to_bytes()),
             plaintext_hash: blake2_256(input),
             key_commit: None,
             size: u64::try_from(input.len()).context("the input is too long")?,
@@ -64,9 +64,4 @@ pub fn read_input(path: Option<&Path>) -> Result<Vec<u8>> {
         return Ok(bytes);
     }
     std::fs::read(path).with_context(|| format!("cannot read the input {}", path.display()))
-}
-
-fn chain_cid(cid: &client::Cid) -> Result<Cid> {
-    let bytes = cid.to_bytes().try_into();
-    bytes.map(Cid).map_err(|_| anyhow!("the CID {cid} is not one of this network's"))
 }
