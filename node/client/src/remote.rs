@@ -22,6 +22,7 @@ impl Client {
     /// in pages.
     ///
     /// ```no_run
+    /// # use artel_client as client;
     /// # async fn example(client: client::Client, who: primitives::AccountId) -> Result<(), client::Error> {
     /// let agent = client.query(None, move |state| pallets::agents::agent(state, &who)).await?;
     /// # Ok(())

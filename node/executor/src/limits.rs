@@ -45,7 +45,7 @@ pub const LOG_BYTES_MAX: usize = 16 * 1024;
 /// Most buffers of one scattered read or gathered write.
 pub const IO_VECTORS_MAX: u32 = 1_024;
 
-/// What all frames on the call stack may weigh together, in the units of [`frame_weight`].
+/// What all frames on the call stack may weigh together, in the units of `frame_weight`.
 ///
 /// A unit stands for at most one byte of a native frame, and the native stack is
 /// [`NATIVE_STACK_BYTES`], so that this limit is always met first.

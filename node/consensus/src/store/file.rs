@@ -56,7 +56,7 @@ pub enum StoreError {
         /// The chain that this node runs.
         genesis: Hash,
     },
-    /// The log is larger than [`WAL_BYTES_MAX`].
+    /// The log is larger than `WAL_BYTES_MAX`.
     #[error(
         "{} has {bytes} bytes, above the limit of {WAL_BYTES_MAX}: move it away and start again",
         path.display()
