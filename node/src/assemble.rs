@@ -31,8 +31,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use txpool::Pool;
 
-/// Longest time that an orderly stop may take.
-const STOP_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Longest time that one part's stop may take: a reader that does not read must not hold the rest.
+const STOP_WAIT_MAX: Duration = Duration::from_millis(2_500);
 
 /// What the node calls itself in `system_name`.
 const NODE_NAME: &str = "Artel Node";
@@ -129,11 +129,16 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let (genesis, head) = (chain.genesis(), chain.head().clone());
     let (database, verifier) = (chain.database().clone(), chain.verifier().clone());
     let validators = runtime::validator_set(&head.snapshot);
+    let registered = validators.get(&keys.account).with_context(|| {
+        let (account, chain) = (keys.account, &spec.id);
+        format!("{account} is no validator of the chain '{chain}': give the session key of one")
+    })?;
     ensure!(
-        validators.get(&keys.account).is_some(),
-        "{} is not a validator of the chain '{}': start the node with the keys of one that is",
+        registered.vote_key == keys.vote.public() && registered.vrf_key == keys.vrf.public(),
+        "the chain knows other session keys of {}: its vote key is 0x{}, its VRF key 0x{}",
         keys.account,
-        spec.id
+        hex::encode(registered.vote_key),
+        hex::encode(registered.vrf_key)
     );
     let (head_sender, heads) = watch::channel(head.clone());
 
@@ -278,17 +283,15 @@ impl Node {
     /// Stops part by part: nothing takes in work whose worker is gone.
     pub async fn stop(mut self) -> Result<()> {
         tracing::info!("stopping");
-        let stop = async {
-            for part in STOP_ORDER {
-                self.stops[part.place()].cancel();
-                while self.tasks.running[part.place()] > 0 {
-                    if let Some(Exit { name, result: Err(error), .. }) = self.tasks.next().await {
-                        tracing::warn!(name, error = format!("{error:#}"), "failed while stopping");
-                    }
-                }
+        let mut late = Vec::new();
+        for part in STOP_ORDER {
+            self.stops[part.place()].cancel();
+            if timeout(STOP_WAIT_MAX, self.tasks.end_of(part)).await.is_err() {
+                late.push(part);
             }
-        };
-        timeout(STOP_WAIT_MAX, stop).await.context("the node did not stop within 10 s")
+        }
+        ensure!(late.is_empty(), "these did not stop within 2.5 s each: {late:?}");
+        Ok(())
     }
 }
 
@@ -331,6 +334,15 @@ impl Tasks {
         let ended = async move { ended.await.unwrap_or_else(|_| Err(anyhow!("it panicked"))) };
         self.add(part, name, ended);
         Ok(())
+    }
+
+    /// Waits until all of a part has ended.
+    async fn end_of(&mut self, part: Part) {
+        while self.running[part.place()] > 0 {
+            if let Some(Exit { name, result: Err(error), .. }) = self.next().await {
+                tracing::warn!(name, error = format!("{error:#}"), "failed while stopping");
+            }
+        }
     }
 
     /// The next that ends; `None` if nothing runs.

@@ -110,6 +110,8 @@ struct Work {
 enum Stage {
     /// The claim is on its way; so much stake is reserved for it.
     Claiming { hold: Balance },
+    /// The claim was lost on its way; it is sent again with the next block.
+    Unclaimed { hold: Balance },
     /// The claim is in; the draw is to come.
     Candidate,
     /// A worker is at it.
@@ -240,6 +242,11 @@ impl Core {
                     out.push(Output::Run { task, attempt: work.attempt, spec: job.spec.clone() });
                     work.stage = Stage::Running(job.clone());
                 }
+                Stage::Unclaimed { hold } => {
+                    let hold = *hold;
+                    out.push(Output::Claim { task, attempt: work.attempt });
+                    work.stage = Stage::Claiming { hold };
+                }
                 Stage::Undelivered => {
                     out.push(Output::Deliver { task });
                     work.stage = Stage::Delivering;
@@ -267,7 +274,10 @@ impl Core {
         }
         let claiming = |work: &&Work| {
             work.attempt == known.task.attempt
-                && matches!(work.stage, Stage::Claiming { .. } | Stage::Candidate)
+                && matches!(
+                    work.stage,
+                    Stage::Claiming { .. } | Stage::Unclaimed { .. } | Stage::Candidate
+                )
         };
         let pending = known.task.state == TaskState::Pending;
         if pending && known.candidate {
@@ -297,7 +307,10 @@ impl Core {
     fn on_assigned(&mut self, id: Hash, attempt: u8, known: Box<Known>, out: &mut Vec<Output>) {
         let at_work = self.work.get(&id).is_some_and(|work| {
             work.attempt == attempt
-                && !matches!(work.stage, Stage::Claiming { .. } | Stage::Candidate)
+                && !matches!(
+                    work.stage,
+                    Stage::Claiming { .. } | Stage::Unclaimed { .. } | Stage::Candidate
+                )
         });
         if at_work {
             return;
@@ -366,7 +379,8 @@ impl Core {
 
     fn on_claimed(&mut self, task: Hash, attempt: u8, end: &SendEnd) {
         let Some(work) = self.work.get_mut(&task) else { return };
-        if work.attempt != attempt || !matches!(work.stage, Stage::Claiming { .. }) {
+        let Stage::Claiming { hold } = work.stage else { return };
+        if work.attempt != attempt {
             return;
         }
         let in_already =
@@ -375,14 +389,16 @@ impl Core {
             work.stage = Stage::Candidate;
             return;
         }
+        if matches!(end, SendEnd::Lost(_)) {
+            work.stage = Stage::Unclaimed { hold };
+            return;
+        }
         self.work.remove(&task);
         // Each failed claim costs its fee: this attempt is not claimed again.
-        if matches!(end, SendEnd::Failed(_)) {
-            if self.refused.len() == REFUSED_MAX {
-                self.refused.pop_first();
-            }
-            self.refused.insert((task, attempt));
+        if self.refused.len() == REFUSED_MAX {
+            self.refused.pop_first();
         }
+        self.refused.insert((task, attempt));
     }
 
     fn on_delivered(&mut self, task: Hash, end: SendEnd, out: &mut Vec<Output>) {
@@ -440,7 +456,7 @@ impl Core {
     /// Claims that the registry does not count yet.
     fn claiming(&self) -> impl Iterator<Item = Balance> {
         self.work.values().filter_map(|work| match work.stage {
-            Stage::Claiming { hold } => Some(hold),
+            Stage::Claiming { hold } | Stage::Unclaimed { hold } => Some(hold),
             _ => None,
         })
     }

@@ -313,7 +313,7 @@ fn a_claim_that_failed_is_not_tried_again_in_its_attempt() {
     let sent = Tx::Claim { task: id(1), attempt: 0 };
     agent.task(1, pending(1_000_000));
     assert_eq!(agent.sent(sent, lost()), []);
-    assert_eq!(agent.task(1, pending(1_000_000)), [claim(1)], "it was not included");
+    assert_eq!(agent.block(1_001), [claim(1)], "it was not included");
     assert_eq!(agent.sent(sent, failed(tasks::Error::TooManyCandidates)), []);
     assert_eq!(agent.task(1, pending(1_000_000)), []);
     let mut next = pending(1_000_000);

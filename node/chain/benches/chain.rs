@@ -140,7 +140,7 @@ fn bench(criterion: &mut Criterion) {
     let known = |is_known: bool| {
         let node = Bench::new();
         if is_known {
-            node.verified(&transfers);
+            node.chain.verifier().remember(&node.verified(&transfers));
         }
         (node, Block::clone(&block))
     };

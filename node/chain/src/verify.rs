@@ -97,9 +97,13 @@ impl Verifier {
             (None, Some(decoded)) => verdict(bytes, decoded),
             (None, None) => unreachable!("what is not known was decoded"),
         });
-        let verdicts: Vec<_> = verdicts.collect();
-        self.lock().insert(verdicts.iter().flatten());
-        verdicts
+        verdicts.collect()
+    }
+
+    /// Remembers transactions that the pool took in, so that their signatures are not verified again
+    /// in a block. What the pool refuses is not remembered: it would cost nothing to fill memory.
+    pub fn remember<'a>(&self, transactions: impl IntoIterator<Item = &'a Arc<PooledTx>>) {
+        self.lock().insert(transactions.into_iter());
     }
 
     /// Forgets transactions that a block included.

@@ -14,7 +14,7 @@ use clap::Args;
 use client::{Client, view::ResultView};
 use pallets::{balances::Event, system, tasks::Policy};
 use primitives::{
-    AccountId, Balance, StateRead,
+    AccountId, Balance, Height, StateRead,
     crypto::pair::{Pair, Scheme},
 };
 use runtime::RuntimeEvent;
@@ -83,10 +83,11 @@ pub async fn run(args: DemoArgs) -> Result<()> {
 
     println!();
     let after = parties.show(&client, "after").await?;
-    let burned = burned(&client).await?;
-    let [was, is, gone] = [before, after, burned].map(amount::format);
+    let burned = burned(&client, before.height, after.height).await?;
+    let [was, is, gone] = [before.money, after.money, burned].map(amount::format);
     println!("   all accounts together: {was} before; {is} after and {gone} burned by fees");
-    ensure!(after.checked_add(burned) == Some(before), "money was made or lost: that is a bug");
+    let adds_up = after.money.checked_add(burned) == Some(before.money);
+    ensure!(adds_up, "money was made or lost: that is a bug");
     println!("\nTo keep a chain running: artel dev --base-path ./artel-data");
     println!("Then open it in polkadot-js or any Substrate client at ws://127.0.0.1:9944,");
     println!("and post a task: artel task submit PROGRAM.wasm --input FILE --signer //Alice");
@@ -107,7 +108,7 @@ impl Parties {
     }
 
     /// Prints what the parties have, and gives the sum of what all accounts have.
-    async fn show(&self, client: &Client, when: &str) -> Result<Balance> {
+    async fn show(&self, client: &Client, when: &str) -> Result<Sum> {
         println!("== balances {when}");
         for (role, account) in [("requester", self.requester.account()), ("agent", self.agent)] {
             let info = client.account(&account).await?;
@@ -120,14 +121,21 @@ impl Parties {
             };
             system::accounts(state).map(owned).sum()
         };
-        Ok(client.query(None, all).await?)
+        let head = client.finalised().await?;
+        Ok(Sum { height: head.height, money: client.query(Some(head.hash), all).await? })
     }
 }
 
-/// What the events of all final blocks say was burned.
-async fn burned(client: &Client) -> Result<Balance> {
+/// What all accounts have after a block.
+struct Sum {
+    height: Height,
+    money: Balance,
+}
+
+/// What the events of the blocks after one height and up to another say was burned.
+async fn burned(client: &Client, from: Height, to: Height) -> Result<Balance> {
     let mut burned = Balance::ZERO;
-    for height in 1..=client.finalised().await?.height {
+    for height in from + 1..=to {
         let events = client.events(client.block_hash(height).await?).await?;
         for (_, event) in events.events {
             let RuntimeEvent::Balances(event) = event else { continue };

@@ -73,6 +73,9 @@ impl Shell {
         let mut watchers = Watchers::default();
         let mut changes = Vec::new();
         while !stop.is_cancelled() {
+            while let Ok(control) = self.control.try_recv() {
+                self.on_control(control, &mut watchers, &mut changes);
+            }
             let mut batch = Vec::new();
             select! {
                 recv(self.control) -> control => match control {
@@ -152,8 +155,13 @@ impl Shell {
                 batch.push(Submission { bytes, answer, updates: Some(updates) });
             }
             PoolRequest::Pending { answer } => {
-                let pending = self.pool.pending().map(|tx| tx.content.bytes.clone());
-                let _ = answer.send(pending.collect());
+                let mut bytes = 0;
+                let fits = |tx: &&Transaction<Arc<PooledTx>>| {
+                    bytes += tx.content.bytes.0.len();
+                    bytes <= rpc::PENDING_BYTES_MAX
+                };
+                let pending = self.pool.pending().take_while(fits);
+                let _ = answer.send(pending.map(|tx| tx.content.bytes.clone()).collect());
             }
             PoolRequest::NextNonce { account, answer } => {
                 let _ = answer.send(self.pool.nonce_after(&account));
@@ -186,13 +194,17 @@ impl Shell {
         let verdicts = self.verifier.verify(&self.head, &transactions, &seed);
         self.metrics.verified.inc_by(u64::try_from(transactions.len()).unwrap_or(u64::MAX));
         let ready = self.pool.ready();
+        let mut taken = Vec::with_capacity(verdicts.len());
         for ((answer, updates), verdict) in batch.into_iter().zip(verdicts) {
-            let result = verdict
-                .map_err(SubmitError::Invalid)
-                .and_then(|tx| self.insert(tx, updates, watchers, changes));
+            let result = verdict.map_err(SubmitError::Invalid).and_then(|tx| {
+                let hash = self.insert(tx.clone(), updates, watchers, changes)?;
+                taken.push(tx);
+                Ok(hash)
+            });
             self.metrics.count(&result);
             let _ = answer.send(result);
         }
+        self.verifier.remember(&taken);
         if self.pool.ready() > ready {
             self.hint_work();
         }

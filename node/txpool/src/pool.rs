@@ -220,8 +220,9 @@ impl<T> Pool<T> {
             }
             let expired = &self.arrivals[&arrival].tx;
             let hash = expired.hash;
-            self.remove(&hash, out);
+            self.let_go(&hash, out);
         }
+        // Only now: what expires must not count against those that stay.
         self.trim_futures(out);
     }
 
@@ -232,13 +233,18 @@ impl<T> Pool<T> {
 
     /// A transaction can no longer be included, for example as its sender cannot pay any more. Those behind it wait.
     pub fn remove(&mut self, hash: &Hash, out: &mut Vec<Change>) {
+        self.let_go(hash, out);
+        self.trim_futures(out);
+    }
+
+    /// Removes without a look at the limit of those that now wait.
+    fn let_go(&mut self, hash: &Hash, out: &mut Vec<Change>) {
         let Some(entry) = self.hashes.get(hash).cloned() else { return };
         self.forget(&entry);
         let sender = entry.tx.sender;
         self.senders.get_mut(&sender).and_then(|sender| sender.txs.remove(&entry.tx.nonce));
         out.push(Change { hash: *hash, status: Status::Invalid });
         self.reindex(&sender, out);
-        self.trim_futures(out);
     }
 
     /// A transaction failed when a block was built: it leaves and is refused for [`crate::BANNED_BLOCKS`] blocks.

@@ -1,6 +1,6 @@
 //! The house rules that no compiler knows.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -42,6 +42,11 @@ pub fn run(root: &Path) -> Result<()> {
 fn tracked(root: &Path) -> Result<Vec<String>> {
     let output = Command::new("git").current_dir(root).arg("ls-files").output();
     let output = output.context("git does not start")?;
+    ensure!(
+        output.status.success(),
+        "git does not list the files: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
 }
 

@@ -1,7 +1,7 @@
 //! What must hold of a chain whose node crashes at any moment.
 
 use crate::process::DevNode;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use client::{Client, view::TaskState};
 use pallets::{
     balances, system,
@@ -16,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use runtime::RuntimeCall;
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     fs::{self, OpenOptions},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -42,6 +43,16 @@ struct Witness {
     /// Transactions with the block that includes them.
     transactions: Vec<(Hash, Hash)>,
     tasks: Vec<Hash>,
+    /// What should have succeeded and did not.
+    fault: Option<String>,
+}
+
+/// Notes what a node refused: that it is gone is what is tested, that it refuses is not.
+fn note_fault(witness: &Mutex<Witness>, result: Result<Infallible>) {
+    let Err(error) = result;
+    if let Some(client::Error::Failed { .. }) = error.downcast_ref() {
+        witness.lock().expect("no holder panics").fault = Some(format!("{error:#}"));
+    }
 }
 
 /// How often what is done.
@@ -96,9 +107,13 @@ async fn life(
     check(&client, witness).await?;
     let mut load = Vec::new();
     for uri in SENDERS {
-        load.push(tokio::spawn(transfers(client.clone(), uri, witness.clone())));
+        let (client, witness) = (client.clone(), witness.clone());
+        load.push(tokio::spawn(async move {
+            note_fault(&witness, transfers(client, uri, &witness).await);
+        }));
     }
-    load.push(tokio::spawn(tasks(client.clone(), witness.clone())));
+    let (for_tasks, noted) = (client.clone(), witness.clone());
+    load.push(tokio::spawn(async move { note_fault(&noted, tasks(for_tasks, &noted).await) }));
     let watching = tokio::spawn(blocks(client, witness.clone(), folder.to_owned()));
     sleep(Duration::from_millis(life_ms)).await;
     node.kill()?;
@@ -108,7 +123,10 @@ async fn life(
     }
     // Ends with the connection; the lengths that it noted count.
     let lengths = watching.await.context("watching blocks panicked")?;
-    Ok(lengths)
+    match witness.lock().expect("no holder panics").fault.take() {
+        Some(fault) => bail!("a call failed: {fault}"),
+        None => Ok(lengths),
+    }
 }
 
 /// Everything that was final must still be: the same blocks, with the same transactions.
@@ -136,7 +154,7 @@ async fn check(client: &Client, witness: &Arc<Mutex<Witness>>) -> Result<()> {
 }
 
 /// Sends tokens around until the node is gone.
-async fn transfers(client: Client, uri: &str, witness: Arc<Mutex<Witness>>) -> Result<()> {
+async fn transfers(client: Client, uri: &str, witness: &Mutex<Witness>) -> Result<Infallible> {
     let pair = Pair::from_uri(Scheme::Sr25519, uri)?;
     let dest = Pair::from_uri(Scheme::Sr25519, REQUESTER)?.account().into();
     let call = balances::Call::transfer_keep_alive { dest, value: Balance::new(1_000_000_000) };
@@ -148,12 +166,11 @@ async fn transfers(client: Client, uri: &str, witness: Arc<Mutex<Witness>>) -> R
     }
 }
 
-/// Posts tasks until the node is gone. Their program does not exist, so an agent that takes one
-/// gives it back: they take every way but the happy one.
-async fn tasks(client: Client, witness: Arc<Mutex<Witness>>) -> Result<()> {
+/// Posts tasks until the node is gone.
+async fn tasks(client: Client, witness: &Mutex<Witness>) -> Result<Infallible> {
     let pair = Pair::from_uri(Scheme::Sr25519, REQUESTER)?;
     let mut policy = Policy::economy(Balance::new(1_000_000_000_000));
-    policy.claim_ms = 5_000;
+    policy.claim_ms = 30_000;
     loop {
         let program = upload(&client).await?;
         let spec = TaskSpec {

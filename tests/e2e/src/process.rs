@@ -77,7 +77,8 @@ impl DevNode {
 
     /// Asks the process to stop and waits; it must end well.
     pub fn stop(mut self) -> Result<()> {
-        let kill = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        let kill =
+            Command::new("sh").args(["-c", "kill $0", &self.child.id().to_string()]).status()?;
         ensure!(kill.success(), "the node was gone before it was asked to stop");
         let status = self.child.wait()?;
         ensure!(status.success(), "the node ended with {status}");

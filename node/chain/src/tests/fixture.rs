@@ -120,7 +120,10 @@ impl Fixture {
     pub(crate) fn verified(&self, transactions: &[&OpaqueTransaction]) -> Vec<Arc<PooledTx>> {
         let transactions: Vec<_> = transactions.iter().map(|tx| (*tx).clone()).collect();
         let verdicts = self.chain.verifier().verify(self.chain.head(), &transactions, &[3; 32]);
-        verdicts.into_iter().map(|verdict| verdict.expect("the signature is good")).collect()
+        let good: Vec<_> =
+            verdicts.into_iter().map(|verdict| verdict.expect("the signature is good")).collect();
+        self.chain.verifier().remember(&good);
+        good
     }
 
     pub(crate) fn build(&mut self, now_ms: Moment, transactions: &[&OpaqueTransaction]) -> Built {

@@ -16,6 +16,13 @@ fn verify(f: &Fixture, verifier: &Verifier, tx: &OpaqueTransaction) -> Verdict {
     verifier.verify(f.chain.head(), std::slice::from_ref(tx), &[8; 32]).remove(0)
 }
 
+/// Verifies as the pool does with what it takes in.
+fn admit(f: &Fixture, verifier: &Verifier, tx: &OpaqueTransaction) -> Arc<PooledTx> {
+    let tx = verify(f, verifier, tx).expect("it is good");
+    verifier.remember([&tx]);
+    tx
+}
+
 type Verdict = Result<Arc<PooledTx>, InvalidTransaction>;
 
 #[test]
@@ -44,7 +51,7 @@ fn a_mortal_signature_is_not_known_outside_of_its_era() {
     f.grow(1_000, &[]);
     let tx = remark(&f, 1, Era::mortal(4, 1));
     let verifier = f.chain.verifier().clone();
-    let first = verify(&f, &verifier, &tx).expect("the era is alive");
+    let first = admit(&f, &verifier, &tx);
     assert_eq!((first.birth, first.death), (1, 5));
     f.grow(2_000, &[]);
     f.grow(3_000, &[]);
@@ -61,8 +68,7 @@ fn what_a_block_included_is_forgotten_and_the_memory_is_bounded() {
     let mut f = Fixture::open(&dir);
     let txs: Vec<_> = (0..6).map(|from| remark(&f, from, Era::Immortal)).collect();
     let verifier = Verifier::new(f.chain.genesis(), 4);
-    let firsts: Vec<_> =
-        txs.iter().map(|tx| verify(&f, &verifier, tx).expect("it is good")).collect();
+    let firsts: Vec<_> = txs.iter().map(|tx| admit(&f, &verifier, tx)).collect();
     let is_known = |at: usize| {
         let again = verify(&f, &verifier, &txs[at]).expect("it is good");
         Arc::ptr_eq(&again, &firsts[at])
