@@ -60,8 +60,9 @@ fn run(chore: Chore) -> Result<()> {
     }
 }
 
-/// The checkout's top folder.
+/// The checkout's top folder. Cargo names it when it runs this, as checkouts may share a target folder.
 fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).expect("xtask lies two folders below the top").to_owned()
+    let built = || env!("CARGO_MANIFEST_DIR").to_owned();
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| built());
+    Path::new(&here).ancestors().nth(2).expect("xtask lies two folders below the top").to_owned()
 }
