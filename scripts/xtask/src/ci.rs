@@ -1,7 +1,12 @@
 //! The steps that must pass before a change lands, and the chores that run cargo.
 
 use anyhow::{Context, Result, bail};
-use std::{path::Path, process::Command, time::Instant};
+use std::{env, path::Path, process::Command, time::Instant};
+
+/// Where proptest takes its seed from. One seed for all makes a run of the tests repeatable; set
+/// another one, or run `cargo nextest run`, to look elsewhere.
+const SEED: &str = "PROPTEST_RNG_SEED";
+const SEED_DEFAULT: &str = "1";
 
 /// Runs every step, the quick ones first, and stops at the first that fails.
 pub fn run(root: &Path) -> Result<()> {
@@ -48,6 +53,7 @@ fn step(root: &Path, name: &str, args: &[&str]) -> Result<()> {
     let status = Command::new("cargo")
         .current_dir(root)
         .env("RUSTDOCFLAGS", "-D warnings")
+        .env(SEED, env::var(SEED).unwrap_or_else(|_| SEED_DEFAULT.to_owned()))
         .args(args)
         .status()
         .with_context(|| format!("cargo {} does not start", args[0]))?;
