@@ -42,7 +42,7 @@ fn transfers(conflicts: u32) -> Vec<CheckedTx> {
             call,
         };
         let bytes = OpaqueTransaction(codec::Encode::encode(&tx));
-        decode_transaction(&bytes).expect("it is well formed").verified(1)
+        decode_transaction(&bytes, bytes.hash()).expect("it is well formed").verified(1)
     };
     (0..TRANSFERS).map(transfer).collect()
 }

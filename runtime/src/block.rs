@@ -6,7 +6,11 @@ use framework::BlockEnv;
 use pallets::{session, timestamp};
 use primitives::{
     AccountId, Certificate, Digest, DigestItem, Hash, Header, Height, Moment, OpaqueTransaction,
-    StateRead, Transaction, crypto::vrf,
+    StateRead, Transaction,
+    crypto::{
+        hash::{blake2_256, blake2_256_of},
+        vrf,
+    },
 };
 
 /// Engine of the digest item that names the author: wallets know it.
@@ -240,27 +244,19 @@ pub fn block_env(
 /// Root of a block's transactions: the binary Merkle tree of RFC 9162, section 2.1, with blake2b-256. A leaf
 /// is H(0 ++ transaction), an inner node H(1 ++ left ++ right), the root of none H().
 pub fn extrinsics_root(body: &[OpaqueTransaction]) -> Hash {
-    let mut level: Vec<[u8; 32]> = body.iter().map(|tx| hash(&[&[0], &tx.0])).collect();
+    let mut level: Vec<Hash> = body.iter().map(|tx| blake2_256_of(&[&[0], &tx.0])).collect();
     if level.is_empty() {
-        return Hash(hash(&[]));
+        return blake2_256(&[]);
     }
     // Pairing from the left and handing an odd last node up gives the RFC's shape: left subtrees are full.
     while level.len() > 1 {
         level = level
             .chunks(2)
             .map(|pair| match pair {
-                [left, right] => hash(&[&[1], left, right]),
+                [left, right] => blake2_256_of(&[&[1], &left.0, &right.0]),
                 rest => rest[0],
             })
             .collect();
     }
-    Hash(level[0])
-}
-
-fn hash(parts: &[&[u8]]) -> [u8; 32] {
-    let mut state = blake2b_simd::Params::new().hash_length(32).to_state();
-    parts.iter().for_each(|part| {
-        state.update(part);
-    });
-    state.finalize().as_bytes().try_into().expect("the hash has the length asked for")
+    level[0]
 }

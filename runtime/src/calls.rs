@@ -253,7 +253,8 @@ fn fee_inputs() -> Vec<(&'static str, MetaType)> {
 
 fn fees_of(view: &View, args: &[u8]) -> Result<(crate::DecodedTx, FeeDetails), codec::Error> {
     let (bytes, _length) = <(OpaqueTransaction, u32)>::decode_all(&mut &*args)?;
-    let tx = decode_transaction(&bytes).map_err(|e| codec::Error::from(invalid_text(e)))?;
+    let tx = decode_transaction(&bytes, bytes.hash())
+        .map_err(|e| codec::Error::from(invalid_text(e)))?;
     let fees = tx.priced().fee_details(transaction_payment::multiplier(view.state));
     Ok((tx, fees))
 }
@@ -278,7 +279,7 @@ fn valid_transaction(
     view: &View,
     bytes: &OpaqueTransaction,
 ) -> Result<ValidTransaction, InvalidTransaction> {
-    let tx = decode_transaction(bytes)?;
+    let tx = decode_transaction(bytes, bytes.hash())?;
     let payload = tx.signing_payload(view.state, view.at)?;
     if !keys::verify(&tx.signer, &payload, &tx.signature) {
         return Err(InvalidTransaction::BadProof);

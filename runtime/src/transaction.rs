@@ -87,14 +87,17 @@ pub struct Validity {
     pub fee: Balance,
 }
 
-/// Decodes a transaction; it needs no state.
+/// Decodes a transaction; it needs no state. `hash` is [`OpaqueTransaction::hash`] of the bytes, which callers have.
 ///
 /// # Errors
 ///
 /// `ExhaustsResources` if it is too long, `Custom(CUSTOM_BAD_ENCODING)` if the bytes are no transaction,
 /// `Call` if nobody signed it, `BadSigner` if its sender is no account, `MandatoryValidation` if only
 /// authors make the call.
-pub fn decode_transaction(bytes: &OpaqueTransaction) -> Result<DecodedTx, InvalidTransaction> {
+pub fn decode_transaction(
+    bytes: &OpaqueTransaction,
+    hash: Hash,
+) -> Result<DecodedTx, InvalidTransaction> {
     if bytes.0.len() > TRANSACTION_BYTES_MAX {
         return Err(InvalidTransaction::ExhaustsResources);
     }
@@ -109,9 +112,8 @@ pub fn decode_transaction(bytes: &OpaqueTransaction) -> Result<DecodedTx, Invali
     if class == DispatchClass::Mandatory {
         return Err(InvalidTransaction::MandatoryValidation);
     }
-    let encoded = bytes.encode();
-    let length = u32::try_from(encoded.len()).expect("at most TRANSACTION_BYTES_MAX and 4 bytes");
-    let hash = primitives::crypto::hash::blake2_256(&encoded);
+    let length = bytes.encoded_size();
+    let length = u32::try_from(length).expect("at most TRANSACTION_BYTES_MAX and 4 bytes");
     Ok(DecodedTx { hash, signer, extra, call, signature, length, weight, class, pays })
 }
 

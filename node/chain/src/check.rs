@@ -1,10 +1,12 @@
 //! Checking a block that another validator built, or that was decided without this node.
 
 use crate::{
-    Chain, CheckError, Fault, PooledTx, Refusal, candidate::Candidate, execute::WatchedState,
+    Chain, CheckError, Fault, PooledTx, Received, Refusal, candidate::Candidate,
+    execute::WatchedState,
 };
 use framework::BlockEnv;
 use primitives::{AccountId, Block, Hash, Moment};
+use rayon::prelude::*;
 use runtime::{BlockOutput, Execution, Inherents};
 use std::sync::Arc;
 
@@ -90,6 +92,7 @@ impl Chain {
         seed: &[u8; 32],
     ) -> Result<Vec<Arc<PooledTx>>, Fault> {
         let transactions = block.body.get(inherents..).unwrap_or_default();
+        let transactions = transactions.par_iter().cloned().map(Received::from).collect();
         let verdicts = self.verifier.verify(&self.head, transactions, seed);
         let verdicts = (inherents..).zip(verdicts);
         let fault = |(index, verdict): (usize, Result<_, _>)| {

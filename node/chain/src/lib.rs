@@ -19,7 +19,7 @@ pub use error::{CheckError, Error, Fault};
 pub use execute::Refusal;
 pub use head::Head;
 pub use open::{Chain, Config, genesis_hash};
-pub use verify::{PooledTx, VERIFIED_MAX, Verifier};
+pub use verify::{PooledTx, Received, VERIFIED_MAX, Verifier};
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,26 @@ pub const VERIFIED_MAX: usize = 262_144;
 /// Fewest transactions that a thread decodes at a time.
 const DECODE_SHARE_MIN: usize = 64;
 
+/// A transaction as it came, with its hash.
+#[derive(Clone, Debug)]
+pub struct Received {
+    bytes: OpaqueTransaction,
+    hash: Hash,
+}
+
+impl From<OpaqueTransaction> for Received {
+    fn from(bytes: OpaqueTransaction) -> Self {
+        Self { hash: bytes.hash(), bytes }
+    }
+}
+
+impl Received {
+    /// Hash of the full bytes.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+}
+
 /// A transaction with a valid signature.
 #[derive(Debug)]
 pub struct PooledTx {
@@ -67,34 +87,32 @@ impl Verifier {
     pub fn verify(
         &self,
         head: &Head,
-        transactions: &[OpaqueTransaction],
+        transactions: Vec<Received>,
         seed: &[u8; 32],
     ) -> Vec<Result<Arc<PooledTx>, InvalidTransaction>> {
         let at = Position { height: head.next_height(), parent: head.hash, genesis: self.genesis };
         let shares = transactions.par_iter().with_min_len(DECODE_SHARE_MIN);
-        let hashes: Vec<Hash> = shares.clone().map(|tx| tx.hash()).collect();
-        let known = self.find(&hashes, at.height);
-        let decode =
-            |(bytes, known): (_, &Option<_>)| known.is_none().then(|| decode(head, &at, bytes));
+        let known = self.find(&transactions, at.height);
+        let decode = |(tx, known): (_, &Option<_>)| known.is_none().then(|| decode(head, &at, tx));
         let decoded: Vec<Option<Decoded>> = shares.zip(&known).map(decode).collect();
 
         let new = decoded.iter().flatten().filter_map(|decoded| decoded.as_ref().ok());
         let items: Vec<Item<'_>> = new.map(|(tx, payload)| item(tx, payload)).collect();
         let mut invalid = find_invalid(&items, seed).into_iter().peekable();
         let mut item_index = 0;
-        let mut verdict = |bytes: &OpaqueTransaction, decoded: Decoded| {
+        let mut verdict = |bytes: OpaqueTransaction, decoded: Decoded| {
             let (tx, _) = decoded?;
             let is_bad = invalid.next_if_eq(&item_index).is_some();
             item_index += 1;
             match is_bad {
                 true => Err(InvalidTransaction::BadProof),
-                false => Ok(Arc::new(pooled(bytes.clone(), tx, at.height))),
+                false => Ok(Arc::new(pooled(bytes, tx, at.height))),
             }
         };
-        let verdicts = transactions.iter().zip(known).zip(decoded);
-        let verdicts = verdicts.map(|((bytes, known), decoded)| match (known, decoded) {
+        let verdicts = transactions.into_iter().zip(known).zip(decoded);
+        let verdicts = verdicts.map(|((tx, known), decoded)| match (known, decoded) {
             (Some(known), _) => Ok(known),
-            (None, Some(decoded)) => verdict(bytes, decoded),
+            (None, Some(decoded)) => verdict(tx.bytes, decoded),
             (None, None) => unreachable!("what is not known was decoded"),
         });
         verdicts.collect()
@@ -112,10 +130,10 @@ impl Verifier {
         hashes.into_iter().for_each(|hash| known.remove(hash));
     }
 
-    fn find(&self, hashes: &[Hash], height: Height) -> Vec<Option<Arc<PooledTx>>> {
+    fn find(&self, transactions: &[Received], height: Height) -> Vec<Option<Arc<PooledTx>>> {
         let known = self.lock();
-        let alive = |hash| known.get(hash).filter(|tx| tx.covers(height)).cloned();
-        hashes.iter().map(alive).collect()
+        let alive = |tx: &Received| known.get(&tx.hash).filter(|tx| tx.covers(height)).cloned();
+        transactions.iter().map(alive).collect()
     }
 
     /// Nothing that is done under the lock leaves the memory in pieces, so a panic elsewhere does not void it.
@@ -131,8 +149,8 @@ fn item<'a>(tx: &'a DecodedTx, payload: &'a [u8]) -> Item<'a> {
     Item { account: tx.signer, message: payload, signature: &tx.signature }
 }
 
-fn decode(head: &Head, at: &Position, bytes: &OpaqueTransaction) -> Decoded {
-    let tx = runtime::decode_transaction(bytes)?;
+fn decode(head: &Head, at: &Position, tx: &Received) -> Decoded {
+    let tx = runtime::decode_transaction(&tx.bytes, tx.hash)?;
     let payload = tx.signing_payload(&head.snapshot, at)?;
     Ok((tx, payload))
 }

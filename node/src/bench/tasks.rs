@@ -14,7 +14,7 @@ use crate::{
     logging,
 };
 use anyhow::{Context, Result, anyhow, ensure};
-use chain::{BuildRequest, Chain, PooledTx};
+use chain::{BuildRequest, Chain, PooledTx, Received};
 use clap::Args;
 use client::Client;
 use codec::Encode;
@@ -277,7 +277,8 @@ impl Market {
         let start = Instant::now();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).expect("the operating system gives randomness");
-        let verdicts = self.chain.verifier().verify(self.chain.head(), &signed, &seed);
+        let received = signed.into_par_iter().map(Received::from).collect();
+        let verdicts = self.chain.verifier().verify(self.chain.head(), received, &seed);
         let mut waiting: Vec<Arc<PooledTx>> = verdicts.into_iter().collect::<Result<_, _>>()?;
         loop {
             let included = self.commit(&waiting)?;

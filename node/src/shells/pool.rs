@@ -1,11 +1,13 @@
 //! The pool thread: owns the pool, and verifies what comes in, in batches over all cores.
 
 use super::metrics::PoolMetrics;
-use chain::{Head, PooledTx, Verifier};
+use chain::{Head, PooledTx, Received, Verifier};
 use consensus::Input;
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 use primitives::{Hash, OpaqueTransaction};
+use rayon::prelude::*;
 use rpc::{PoolRequest, SubmitError, TxStatus};
+use runtime::{InvalidTransaction, Validity};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -13,8 +15,10 @@ use txpool::{Change, Included, Limits, Pool, Status, Transaction};
 
 /// Most requests that wait for the pool.
 pub const REQUESTS_MAX: usize = 8_192;
-/// Most transactions that are verified together.
-const BATCH_MAX: usize = 1_024;
+/// Most transactions that are admitted together: enough that all cores verify batches of full size.
+const BATCH_MAX: usize = 4_096;
+/// Fewest transactions that a thread checks against the state at a time.
+const VALIDATE_SHARE_MIN: usize = 64;
 /// Most waiting transactions that each block checks anew against its state.
 const REVALIDATED_PER_BLOCK_MAX: usize = 256;
 /// Most transactions that are watched at a time; more are accepted but not followed.
@@ -60,9 +64,17 @@ pub struct Shell {
     pub metrics: PoolMetrics,
 }
 
-/// A transaction to admit, and who wants to know how that went.
+/// A transaction to admit.
 struct Submission {
     bytes: OpaqueTransaction,
+    submitter: Submitter,
+}
+
+/// A transaction that could go into a block, and what the pool orders it by.
+type Valid = (Arc<PooledTx>, Validity);
+
+/// Who submitted a transaction, and wants to know how that went.
+struct Submitter {
     answer: oneshot::Sender<Result<Hash, SubmitError>>,
     updates: Option<mpsc::Sender<TxStatus>>,
 }
@@ -149,10 +161,12 @@ impl Shell {
         // Whoever asked may be gone by now; then nobody misses the answer.
         match request {
             PoolRequest::Submit { bytes, answer } => {
-                batch.push(Submission { bytes, answer, updates: None });
+                let submitter = Submitter { answer, updates: None };
+                batch.push(Submission { bytes, submitter });
             }
             PoolRequest::Watch { bytes, updates, answer } => {
-                batch.push(Submission { bytes, answer, updates: Some(updates) });
+                let submitter = Submitter { answer, updates: Some(updates) };
+                batch.push(Submission { bytes, submitter });
             }
             PoolRequest::Pending { answer } => {
                 let mut bytes = 0;
@@ -176,28 +190,27 @@ impl Shell {
         watchers: &mut Watchers,
         changes: &mut Vec<Change>,
     ) {
-        let (batch, transactions): (Vec<_>, Vec<_>) = batch
+        let received: Vec<(Submitter, Received)> = batch
+            .into_par_iter()
+            .map(|Submission { bytes, submitter }| (submitter, bytes.into()))
+            .collect();
+        let (submitters, transactions): (Vec<_>, Vec<_>) = received
             .into_iter()
-            .filter_map(|submission| match self.pool.check_new(&submission.bytes.hash()) {
-                Ok(()) => {
-                    let Submission { bytes, answer, updates } = submission;
-                    Some(((answer, updates), bytes))
-                }
+            .filter_map(|(submitter, tx)| match self.pool.check_new(&tx.hash()) {
+                Ok(()) => Some((submitter, tx)),
                 Err(refusal) => {
-                    let _ = submission.answer.send(Err(SubmitError::Refused(refusal)));
+                    let _ = submitter.answer.send(Err(SubmitError::Refused(refusal)));
                     None
                 }
             })
             .unzip();
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).expect("the operating system gives randomness");
-        let verdicts = self.verifier.verify(&self.head, &transactions, &seed);
         self.metrics.verified.inc_by(u64::try_from(transactions.len()).unwrap_or(u64::MAX));
+        let verdicts = self.verify(transactions);
         let ready = self.pool.ready();
         let mut taken = Vec::with_capacity(verdicts.len());
-        for ((answer, updates), verdict) in batch.into_iter().zip(verdicts) {
-            let result = verdict.map_err(SubmitError::Invalid).and_then(|tx| {
-                let hash = self.insert(tx.clone(), updates, watchers, changes)?;
+        for (Submitter { answer, updates }, verdict) in submitters.into_iter().zip(verdicts) {
+            let result = verdict.map_err(SubmitError::Invalid).and_then(|(tx, validity)| {
+                let hash = self.insert(tx.clone(), validity, updates, watchers, changes)?;
                 taken.push(tx);
                 Ok(hash)
             });
@@ -210,17 +223,29 @@ impl Shell {
         }
     }
 
+    /// Checks signatures, and then what has a good one against the state.
+    fn verify(&self, transactions: Vec<Received>) -> Vec<Result<Valid, InvalidTransaction>> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).expect("the operating system gives randomness");
+        let height = self.head.height.saturating_add(1);
+        let verdicts = self.verifier.verify(&self.head, transactions, &seed);
+        let validate = |verdict: Result<Arc<PooledTx>, _>| {
+            let tx = verdict?;
+            let validity = runtime::validate(&self.head.snapshot, height, &tx.checked.tx)?;
+            Ok((tx, validity))
+        };
+        verdicts.into_par_iter().with_min_len(VALIDATE_SHARE_MIN).map(validate).collect()
+    }
+
     fn insert(
         &mut self,
         tx: Arc<PooledTx>,
+        validity: Validity,
         updates: Option<mpsc::Sender<TxStatus>>,
         watchers: &mut Watchers,
         changes: &mut Vec<Change>,
     ) -> Result<Hash, SubmitError> {
-        let height = self.head.height.saturating_add(1);
         let decoded = &tx.checked.tx;
-        let validity = runtime::validate(&self.head.snapshot, height, decoded)
-            .map_err(SubmitError::Invalid)?;
         let hash = decoded.hash;
         let transaction = Transaction {
             hash,
@@ -228,7 +253,7 @@ impl Shell {
             nonce: decoded.extra.nonce,
             priority: validity.priority,
             bytes: decoded.length,
-            weight: decoded.weight.ref_time(),
+            weight: decoded.priced().ref_time(),
             death: tx.death,
             content: tx.clone(),
         };

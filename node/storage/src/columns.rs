@@ -35,8 +35,8 @@ pub(crate) const META_FLUSHED: &str = "flushed";
 const OPEN_FILES_MAX: i32 = 512;
 /// Log bytes after which RocksDB writes memtables out, so that a start replays no more than this.
 const LOG_BYTES_MAX: u64 = 512 << 20;
-/// Memtable of the state: a few flushes of full blocks.
-const STATE_BUFFER_BYTES: usize = 64 << 20;
+/// Memtable of the state: some flushes of full blocks, so that much is overwritten before it is a file.
+const STATE_BUFFER_BYTES: usize = 128 << 20;
 /// Memtable of each column that grows by height.
 const BLOCK_BUFFER_BYTES: usize = 32 << 20;
 /// Bits of a Bloom filter for each key: 1 % of the lookups of absent keys read a block in vain.
@@ -95,7 +95,7 @@ pub(crate) fn descriptors(config: &Config) -> Vec<ColumnFamilyDescriptor> {
     let with = |name, options| ColumnFamilyDescriptor::new(name, options);
     vec![
         with(STATE, state_options(&cache)),
-        with(TRANSACTIONS, point_lookup_options(&cache, BLOCK_BUFFER_BYTES)),
+        with(TRANSACTIONS, transaction_options(&cache)),
         with(BLOCKS, by_height_options(&cache)),
         with(CERTIFICATES, by_height_options(&cache)),
         with(CHANGES, by_height_options(&cache)),
@@ -108,6 +108,13 @@ pub(crate) fn descriptors(config: &Config) -> Vec<ColumnFamilyDescriptor> {
 fn state_options(cache: &Cache) -> Options {
     let mut options = point_lookup_options(cache, STATE_BUFFER_BYTES);
     options.add_compact_on_deletion_collector_factory(DELETIONS_WINDOW, DELETIONS_MAX, 0.0);
+    options
+}
+
+fn transaction_options(cache: &Cache) -> Options {
+    let mut options = point_lookup_options(cache, BLOCK_BUFFER_BYTES);
+    // Hashes do not compress.
+    options.set_compression_type(DBCompressionType::None);
     options
 }
 

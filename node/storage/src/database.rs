@@ -34,6 +34,8 @@ pub(crate) type Changes = Vec<(RawKey, Option<RawValue>)>;
 pub struct Database {
     pub(crate) db: Arc<Db>,
     path: PathBuf,
+    /// For who reads the state column.
+    pub(crate) state_cache_bytes: usize,
     syncs: Arc<AtomicU64>,
 }
 
@@ -57,7 +59,12 @@ impl Database {
         // Options of the column that can only be set while it is open.
         let skips = ("memtable_op_scan_flush_trigger", SCAN_SKIPS_MAX);
         db.set_options_cf(column(&db, STATE), &[skips])?;
-        let database = Self { db: Arc::new(db), path: path.to_path_buf(), syncs: Arc::default() };
+        let database = Self {
+            db: Arc::new(db),
+            path: path.to_path_buf(),
+            state_cache_bytes: config.state_cache_mb << 20,
+            syncs: Arc::default(),
+        };
         database.check_format()?;
         Ok(database)
     }
@@ -188,7 +195,10 @@ impl Database {
         batch.put_cf(blocks, hash_key(hash), height_key(height));
         batch.put_cf(self.column(EVENTS), height_key(height), events);
         let transactions = self.column(TRANSACTIONS);
-        for (index, transaction) in (0..).zip(transaction_hashes) {
+        // In key order, as neighbours enter a memtable faster than strangers. Of equal ones the latest stays last.
+        let mut places: Vec<(&Hash, u32)> = transaction_hashes.iter().zip(0..).collect();
+        places.sort_unstable();
+        for (transaction, index) in places {
             let location = TransactionLocation { height, index };
             batch.put_cf(transactions, transaction.0, location.encode());
         }

@@ -8,16 +8,15 @@
 
 use crate::{
     Error,
+    base::Base,
     columns::{META, META_FLUSHED, STATE},
     database::{Db, column, put_state},
     overlay::Overlay,
-    pinned::Pinned,
 };
 use codec::Encode;
 use primitives::Height;
 use rocksdb::WriteBatch;
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
@@ -30,13 +29,15 @@ const BATCH_ENTRIES: usize = 2_048;
 
 /// Blocks to carry over, the oldest first, and the height of the last of them.
 struct Job {
+    /// The column that they go on.
+    base: Arc<Base>,
     overlays: Vec<Arc<Overlay>>,
     height: Height,
 }
 
-/// A flush that is done: the state column pinned right after it.
+/// A flush that is done: the state column right after it.
 pub(crate) struct Flushed {
-    pub(crate) base: Arc<Pinned>,
+    pub(crate) base: Arc<Base>,
     pub(crate) height: Height,
 }
 
@@ -73,12 +74,13 @@ impl Flusher {
     /// Begins a flush; there must be none running.
     pub(crate) fn begin(
         &mut self,
+        base: Arc<Base>,
         overlays: Vec<Arc<Overlay>>,
         height: Height,
     ) -> Result<(), Error> {
         assert!(!self.running, "one flush runs at a time");
         let jobs = self.jobs.as_ref().ok_or(Error::FlusherEnded)?;
-        jobs.send(Job { overlays, height }).map_err(|_| Error::FlusherEnded)?;
+        jobs.send(Job { base, overlays, height }).map_err(|_| Error::FlusherEnded)?;
         self.running = true;
         Ok(())
     }
@@ -112,22 +114,28 @@ impl Drop for Flusher {
     }
 }
 
+/// The last change of each key, in key order. The overlays are sorted runs already, which a stable sort merges.
+fn latest(overlays: &[Arc<Overlay>]) -> Vec<(&[u8], Option<&[u8]>)> {
+    let newest_first = overlays.iter().rev().flat_map(|overlay| overlay.entries());
+    let mut changes: Vec<_> =
+        newest_first.map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
+    changes.sort_by_key(|(key, _)| *key);
+    changes.dedup_by_key(|(key, _)| *key);
+    changes
+}
+
 fn flush(db: &Arc<Db>, job: &Job) -> Result<Flushed, Error> {
-    let mut latest = BTreeMap::new();
-    for overlay in &job.overlays {
-        latest.extend(
-            overlay.entries().iter().map(|(key, value)| (key.as_slice(), value.as_deref())),
-        );
-    }
+    let latest = latest(&job.overlays);
     let state = column(db, STATE);
     let mut batch = WriteBatch::default();
-    for entry in latest {
-        put_state(&mut batch, &state, [entry]);
+    for (key, value) in &latest {
+        put_state(&mut batch, &state, [(*key, *value)]);
         if batch.len() >= BATCH_ENTRIES {
             db.write(std::mem::take(&mut batch))?;
         }
     }
     batch.put_cf(column(db, META), META_FLUSHED, job.height.encode());
     db.write(batch)?;
-    Ok(Flushed { base: Arc::new(Pinned::now(db.clone())), height: job.height })
+    let base = job.base.next(db.clone(), latest);
+    Ok(Flushed { base: Arc::new(base), height: job.height })
 }

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod base;
+mod cache;
 mod columns;
 mod config;
 mod database;

@@ -17,6 +17,9 @@ struct View<'a> {
     reads: ReadOptions,
 }
 
+/// Walks over the column.
+pub(crate) type Iter<'a> = DBRawIteratorWithThreadMode<'a, Db>;
+
 self_cell! {
     /// The state column at one moment; it keeps the database open.
     pub(crate) struct Pinned {
@@ -54,11 +57,7 @@ impl Pinned {
 
     /// An iterator that stands at the first key from `start` on; it does not look far beyond the
     /// keys that start with `prefix`.
-    pub(crate) fn iterator(
-        &self,
-        start: &[u8],
-        prefix: &[u8],
-    ) -> DBRawIteratorWithThreadMode<'_, Db> {
+    pub(crate) fn iterator(&self, start: &[u8], prefix: &[u8]) -> Iter<'_> {
         let view = self.borrow_dependent();
         let mut reads = ReadOptions::default();
         if let Some(end) = after_prefix(prefix) {

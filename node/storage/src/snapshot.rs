@@ -1,13 +1,8 @@
 //! Immutable views of the state, for any number of threads and without a lock.
 
-use crate::{database::Db, overlay::Overlay, pinned::Pinned};
+use crate::{base::Base, overlay::Overlay, pinned::Iter};
 use primitives::{Hash, Height, RawKey, RawValue, StateRead, crypto::hash::twox_128};
-use rocksdb::DBRawIteratorWithThreadMode;
-use std::{
-    hash::{BuildHasher, RandomState},
-    ops::Deref,
-    sync::Arc,
-};
+use std::{hash::BuildHasher, ops::Deref, sync::Arc};
 
 /// Raw key of `System.Events`. The tree has a leaf for it, but its value is written once, to the
 /// column of events: it is never in the state column nor in a block's changes.
@@ -26,12 +21,11 @@ pub const EVENTS_KEY: [u8; 32] = {
 /// The state after some block, committed or only staged.
 #[derive(Clone, Debug)]
 pub struct StateView {
-    base: Arc<Pinned>,
+    base: Arc<Base>,
     /// What came after the base, the newest first.
     overlays: Arc<[Arc<Overlay>]>,
     /// Value of `System.Events`; empty if it has none.
     events: Arc<Vec<u8>>,
-    hasher: RandomState,
 }
 
 /// The state after a committed block.
@@ -48,12 +42,11 @@ pub struct Snapshot {
 
 impl StateView {
     pub(crate) fn new(
-        base: Arc<Pinned>,
+        base: Arc<Base>,
         overlays: Arc<[Arc<Overlay>]>,
         events: Arc<Vec<u8>>,
-        hasher: RandomState,
     ) -> Self {
-        Self { base, overlays, events, hasher }
+        Self { base, overlays, events }
     }
 
     /// The keys that start with `prefix`, in order; with `after` only those greater than it.
@@ -80,13 +73,11 @@ impl StateRead for StateView {
         if key == EVENTS_KEY {
             return (!self.events.is_empty()).then(|| self.events.to_vec());
         }
-        if !self.overlays.is_empty() {
-            let hash = self.hasher.hash_one(key);
-            if let Some(value) = self.overlays.iter().find_map(|overlay| overlay.get(hash, key)) {
-                return value.clone();
-            }
+        let hash = self.base.hasher().hash_one(key);
+        match self.overlays.iter().find_map(|overlay| overlay.get(hash, key)) {
+            Some(value) => value.clone(),
+            None => self.base.get(hash, key),
         }
-        self.base.get(key)
     }
 
     fn next_key(&self, prefix: &[u8], after: &[u8]) -> Option<RawKey> {
@@ -125,7 +116,7 @@ impl StateRead for Snapshot {
 
 /// Keys of a view in order; see [`StateView::keys`].
 pub struct Keys<'a> {
-    base: DBRawIteratorWithThreadMode<'a, Db>,
+    base: Iter<'a>,
     /// What is left of each overlay, the newest first.
     overlays: Vec<&'a [(RawKey, Option<RawValue>)]>,
     /// Whether the key of events is still to come.

@@ -3,30 +3,33 @@
 
 use crate::{
     Database, Error,
+    base::Base,
     columns::{CERTIFICATES, CHANGES, META, META_FLUSHED, STATE, height_key},
     database::{Changes, put_state},
     flush::{Flushed, Flusher},
     overlay::Overlay,
-    pinned::Pinned,
     snapshot::{EVENTS_KEY, Snapshot, StateView},
     tree::{Path, Tree, Undo, ValueHash, hash_all},
 };
 use codec::Encode;
 use primitives::{
-    Block, Certificate, Hash, Height, Writes, crypto::hash::blake2_256, proof::Proof,
+    Block, Certificate, Hash, Height, OpaqueTransaction, Writes, crypto::hash::blake2_256,
+    proof::Proof,
 };
 use rayon::prelude::*;
 use rocksdb::WriteBatch;
-use std::{collections::VecDeque, hash::RandomState, sync::Arc, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 use tracing::info;
 
 /// Most blocks whose changes are in memory and not yet in the state column; also the blocks for
 /// which there are snapshots and proofs.
 pub const OVERLAY_BLOCKS_MAX: usize = 16;
 /// Blocks after which their changes begin to go to the state column.
-const FLUSH_BLOCKS: usize = 8;
+const FLUSH_BLOCKS: usize = 4;
 /// Most blocks that are executed on top of the head and not committed.
 pub const STAGED_BLOCKS_MAX: usize = 4;
+/// Bytes of a batch for each transaction beside its own: hash, place and lengths.
+const STORED_OVERHEAD: usize = 64;
 /// Keys that one thread hashes at a time.
 const HASH_KEYS: usize = 1_024;
 /// Keys that are read from the state column at a time while the tree is rebuilt.
@@ -37,9 +40,8 @@ pub struct Store {
     database: Database,
     /// The tree after the last staged block, or else after the head.
     tree: Tree,
-    hasher: RandomState,
     /// The state column at the flushed height.
-    base: Arc<Pinned>,
+    base: Arc<Base>,
     /// Committed blocks above the flushed height, the newest first.
     overlays: VecDeque<(Height, Arc<Overlay>)>,
     /// Snapshots of the latest blocks, the newest first; never empty.
@@ -86,7 +88,7 @@ impl Store {
     pub fn open(database: Database) -> Result<Self, Error> {
         let (height, hash) = database.head()?.ok_or(Error::NoGenesis)?;
         let flushed = database.flushed()?;
-        let base = Arc::new(Pinned::now(database.db.clone()));
+        let base = Arc::new(Base::first(database.db.clone(), database.state_cache_bytes));
         let tree = rebuild(&base, &events_at(&database, flushed)?);
         let mut store = Self::assemble(database, tree, base);
         for height in flushed + 1..=height {
@@ -132,7 +134,7 @@ impl Store {
         batch.put_cf(database.column(META), META_FLUSHED, block.header.number.encode());
         database.write_synced(batch)?;
 
-        let base = Arc::new(Pinned::now(database.db.clone()));
+        let base = Arc::new(Base::first(database.db.clone(), database.state_cache_bytes));
         let mut store = Self::assemble(database, tree, base);
         store.set_head(block.header.number, hash, store.tree.root(), Arc::default());
         Ok(store)
@@ -217,13 +219,14 @@ impl Store {
         let staged = self.staged.pop_front().expect("checked to be there");
         let height = input.block.header.number;
 
-        let mut batch = WriteBatch::default();
         let Staged { overlay, undo, root } = staged;
         let CommitInput { block, hash, certificate, transaction_hashes } = input;
-        self.database.add_block(&mut batch, block, &hash, transaction_hashes, &overlay.events);
-        let key = height_key(height);
+        let (key, changes) = (height_key(height), overlay.entries().encode());
+        let bytes = changes.len() + overlay.events.len() + stored_bytes(&block.body);
+        let mut batch = WriteBatch::with_capacity_bytes(bytes);
         batch.put_cf(self.database.column(CERTIFICATES), key, certificate.encode());
-        batch.put_cf(self.database.column(CHANGES), key, overlay.entries().encode());
+        batch.put_cf(self.database.column(CHANGES), key, changes);
+        self.database.add_block(&mut batch, block, &hash, transaction_hashes, &overlay.events);
         self.database.write_synced(batch)?;
 
         let events = overlay.events.clone();
@@ -251,12 +254,11 @@ impl Store {
         Ok(proofs)
     }
 
-    fn assemble(database: Database, tree: Tree, base: Arc<Pinned>) -> Self {
+    fn assemble(database: Database, tree: Tree, base: Arc<Base>) -> Self {
         let flusher = Flusher::start(database.db.clone());
         Self {
             database,
             tree,
-            hasher: RandomState::new(),
             base,
             overlays: VecDeque::new(),
             recent: VecDeque::new(),
@@ -282,7 +284,7 @@ impl Store {
             !writes.contains_key(EVENTS_KEY.as_slice()),
             "events are handed over beside the writes, as they are stored elsewhere"
         );
-        let overlay = Overlay::new(writes, events, &self.hasher);
+        let overlay = Overlay::new(writes, events, self.base.hasher());
         let mut changes = tree_changes(overlay.entries());
         changes.push(events_leaf(&overlay.events));
         let undo = self.tree.update(changes);
@@ -323,7 +325,7 @@ impl Store {
     fn begin_flush(&mut self) -> Result<(), Error> {
         let Some((height, _)) = self.overlays.front() else { return Ok(()) };
         let oldest_first = self.overlays.iter().rev().map(|(_, overlay)| overlay.clone());
-        self.flusher.begin(oldest_first.collect(), *height)
+        self.flusher.begin(self.base.clone(), oldest_first.collect(), *height)
     }
 
     fn push_committed(&mut self, height: Height, overlay: Arc<Overlay>, undo: Undo) {
@@ -334,7 +336,7 @@ impl Store {
 
     fn set_head(&mut self, height: Height, hash: Hash, root: Hash, events: Arc<Vec<u8>>) {
         let overlays = self.overlays.iter().map(|(_, overlay)| overlay.clone()).collect();
-        let view = StateView::new(self.base.clone(), overlays, events, self.hasher.clone());
+        let view = StateView::new(self.base.clone(), overlays, events);
         self.recent.push_front(Snapshot::new(view, height, hash, root));
         self.recent.truncate(OVERLAY_BLOCKS_MAX);
     }
@@ -344,8 +346,13 @@ impl Store {
         let staged = self.staged.iter().rev().map(|staged| staged.overlay.clone());
         let committed = self.overlays.iter().map(|(_, overlay)| overlay.clone());
         let overlays = staged.chain(committed).collect();
-        StateView::new(self.base.clone(), overlays, events, self.hasher.clone())
+        StateView::new(self.base.clone(), overlays, events)
     }
+}
+
+/// About what a body and its transactions' places take in a batch.
+fn stored_bytes(body: &[OpaqueTransaction]) -> usize {
+    body.iter().map(|tx| tx.0.len() + STORED_OVERHEAD).sum()
 }
 
 /// Removes what an earlier attempt to make a genesis left, as it may have been of another state.
@@ -390,7 +397,7 @@ fn events_at(database: &Database, height: Height) -> Result<Vec<u8>, Error> {
 }
 
 /// The tree of the state column: one thread at a time reads, the others hash.
-fn rebuild(base: &Pinned, events: &[u8]) -> Tree {
+fn rebuild(base: &Base, events: &[u8]) -> Tree {
     let start = Instant::now();
     let mut iterator = base.iterator(&[], &[]);
     let mut count = 0_usize;

@@ -482,5 +482,10 @@ fn events_among_the_writes_are_a_bug() {
 #[test]
 fn a_cache_of_no_size_is_refused() {
     assert_eq!(Config::default().validate(), Ok(()));
-    assert!(Config { cache_mb: 0 }.validate().expect_err("too small").contains("cache_mb"));
+    for (bad, name) in [
+        (Config { cache_mb: 0, ..Config::default() }, "cache_mb is 0"),
+        (Config { state_cache_mb: 0, ..Config::default() }, "state_cache_mb is 0"),
+    ] {
+        assert!(bad.validate().expect_err("too small").starts_with(name));
+    }
 }

@@ -1,6 +1,9 @@
 //! Headers, digests and blocks, in Substrate's bytes.
 
-use crate::{Hash, Height, crypto::hash::blake2_256};
+use crate::{
+    Hash, Height,
+    crypto::hash::{blake2_256, blake2_256_of},
+};
 use codec::{Compact, Decode, DecodeWithMemTracking, Encode, Error, Input, Output};
 use scale_info::TypeInfo;
 
@@ -64,7 +67,8 @@ pub struct OpaqueTransaction(pub Vec<u8>);
 impl OpaqueTransaction {
     /// The transaction's hash: blake2b-256 of the bytes with their length prefix.
     pub fn hash(&self) -> Hash {
-        blake2_256(&self.encode())
+        let length = u32::try_from(self.0.len()).expect("a transaction is far shorter than 4 GiB");
+        Compact(length).using_encoded(|prefix| blake2_256_of(&[prefix, &self.0]))
     }
 }
 

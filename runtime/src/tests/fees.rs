@@ -34,7 +34,7 @@ fn the_sender_pays_what_clients_were_told() {
     let info = call(&chain.state, &at, "TransactionPaymentApi_query_info", &args);
     let info = RuntimeDispatchInfo::decode_all(&mut &info.expect("it is served")[..]);
     let told = info.expect("it decodes").partial_fee;
-    let decoded = decode_transaction(&tx).expect("it is well formed");
+    let decoded = decode_transaction(&tx, tx.hash()).expect("it is well formed");
     let validity = validate(&chain.state, 1, &decoded).expect("it is valid");
     let events = chain.include(tx);
     assert_eq!((paid(&events), validity.fee), (told, told));
@@ -79,7 +79,7 @@ fn what_was_declared_and_not_used_is_not_paid() {
     let calls = vec![pay("Bob", 5), pay("Bob", 6)];
     let batch = RuntimeCall::Utility(utility::Call::batch_all { calls });
     let tx = chain.sign("Alice", batch);
-    let decoded = decode_transaction(&tx).expect("it is well formed");
+    let decoded = decode_transaction(&tx, tx.hash()).expect("it is well formed");
     let most = validate(&chain.state, 1, &decoded).expect("it is valid").fee;
     let before = chain.free("Alice");
     let events = chain.include(tx);
@@ -118,7 +118,7 @@ fn who_cannot_pay_is_refused_and_a_fee_never_ends_an_account() {
     });
     chain.include(chain.sign("Alice", poor));
     let tx = chain.sign("Poor", pay("Bob", 1));
-    let decoded = decode_transaction(&tx).expect("it is well formed");
+    let decoded = decode_transaction(&tx, tx.hash()).expect("it is well formed");
     let height = chain.position().height;
     let refused = validate(&chain.state, height, &decoded).err();
     assert_eq!(refused, Some(InvalidTransaction::Payment));
@@ -134,7 +134,7 @@ fn a_call_that_is_free_now_and_then_is_refused_at_other_times() {
     let mut chain = Chain::dev();
     let heartbeat = || RuntimeCall::Agents(agents::Call::heartbeat { slots: 1, version: 1 });
     let tx = chain.sign("Nobody", heartbeat());
-    let decoded = decode_transaction(&tx).expect("it is well formed");
+    let decoded = decode_transaction(&tx, tx.hash()).expect("it is well formed");
     let not_free = InvalidTransaction::Custom(CUSTOM_NOT_FREE);
     assert_eq!(validate(&chain.state, 1, &decoded), Err(not_free));
     let (_, verdicts) = chain.block(&[tx]);

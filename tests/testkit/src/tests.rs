@@ -8,7 +8,7 @@ fn what_a_signer_signs_is_what_the_runtime_checks() {
     let mut signer = Signer::new(alice(), genesis);
     signer.nonce = 3;
     let bytes = signer.sign(&transfer(&bob(), 1));
-    let decoded = runtime::decode_transaction(&bytes).expect("it is well-formed");
+    let decoded = runtime::decode_transaction(&bytes, bytes.hash()).expect("it is well-formed");
     assert_eq!((decoded.signer, decoded.extra.nonce), (alice().account(), 3));
     let at = Position { height: 1, parent: genesis, genesis };
     let payload = decoded.signing_payload(&genesis_state(), &at).expect("immortal eras are known");

@@ -13,7 +13,7 @@ fn remark(f: &Fixture, from: u8, era: Era) -> OpaqueTransaction {
 }
 
 fn verify(f: &Fixture, verifier: &Verifier, tx: &OpaqueTransaction) -> Verdict {
-    verifier.verify(f.chain.head(), std::slice::from_ref(tx), &[8; 32]).remove(0)
+    verifier.verify(f.chain.head(), vec![tx.clone().into()], &[8; 32]).remove(0)
 }
 
 /// Verifies as the pool does with what it takes in.

@@ -76,7 +76,7 @@ fn spec() -> ChainSpec {
 fn open_chain(folder: &TempDir) -> Chain {
     let config = ::chain::Config {
         path: folder.path().join("db"),
-        storage: ::storage::Config { cache_mb: 16 },
+        storage: ::storage::Config { cache_mb: 16, state_cache_mb: 16 },
         ..Default::default()
     };
     Chain::open(&config, &spec().genesis).expect("the chain opens")
@@ -126,7 +126,8 @@ impl Node {
     /// Makes a block final and tells the server.
     fn grow(&mut self, transactions: &[OpaqueTransaction]) -> Head {
         let head = self.chain.head().clone();
-        let verified = self.chain.verifier().verify(&head, transactions, &[3; 32]);
+        let received = transactions.iter().cloned().map(chain::Received::from).collect();
+        let verified = self.chain.verifier().verify(&head, received, &[3; 32]);
         let built = self.chain.build(BuildRequest {
             author: alice().account(),
             origin_round: 0,

@@ -10,6 +10,15 @@ pub fn blake2_256(data: &[u8]) -> Hash {
     Hash(blake2b(data))
 }
 
+/// [`blake2_256`] of all parts, one after the other.
+pub fn blake2_256_of(parts: &[&[u8]]) -> Hash {
+    let mut state = blake2b_simd::Params::new().hash_length(32).to_state();
+    for part in parts {
+        state.update(part);
+    }
+    Hash(state.finalize().as_bytes().try_into().expect("the digest has the length asked for"))
+}
+
 /// BLAKE2b with 16 bytes of output: the storage hasher `Blake2_128`. It is a parameter of the hash
 /// function, not the first half of [`blake2_256`].
 pub fn blake2_128(data: &[u8]) -> [u8; 16] {

@@ -1,0 +1,159 @@
+//! Values of the state column that were read or flushed lately, so that a read of an account that is in use does not
+//! search the database's files.
+
+use hashbrown::HashTable;
+use primitives::RawValue;
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    mem::size_of,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Parts with a lock of their own.
+const SHARDS: usize = 64;
+/// Memory that an entry takes beside its key and value: its place in the table, which is at most 7/8 full and grows by
+/// doubling, and the allocator's rounding.
+const ENTRY_OVERHEAD: usize = 2 * size_of::<Entry>() + 16;
+
+/// The column's values at one epoch: a flush changes the column and begins the next one. Views of earlier epochs find
+/// nothing here and read their own snapshot of the database, so a value never reaches a view that it is too new for;
+/// nor do they add what they read, which may be too old.
+pub(crate) struct Cache {
+    shards: Vec<Mutex<Shard>>,
+    hasher: RandomState,
+}
+
+/// Two generations: when the young one is full it becomes the old one, and the old one is forgotten. What is found in
+/// the old one moves to the young one.
+#[derive(Default)]
+struct Shard {
+    epoch: u64,
+    young: HashTable<Entry>,
+    old: HashTable<Entry>,
+    young_bytes: usize,
+    young_bytes_max: usize,
+}
+
+struct Entry {
+    hash: u64,
+    /// The key, and after it the value if there is one.
+    bytes: Box<[u8]>,
+    key_len: u32,
+    is_present: bool,
+}
+
+impl Cache {
+    /// An empty cache that takes about so many bytes at most.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        let young_bytes_max = bytes_max / SHARDS / 2;
+        let shard = || Mutex::new(Shard { young_bytes_max, ..Shard::default() });
+        let shards = std::iter::repeat_with(shard).take(SHARDS).collect();
+        Self { shards, hasher: RandomState::new() }
+    }
+
+    /// What makes the hashes that are asked for.
+    pub(crate) fn hasher(&self) -> &RandomState {
+        &self.hasher
+    }
+
+    /// The value under a key at an epoch, or `Some(None)` if there is none; `None` if it is not known here.
+    pub(crate) fn get(&self, epoch: u64, hash: u64, key: &[u8]) -> Option<Option<RawValue>> {
+        let mut shard = self.shard(hash);
+        if shard.epoch != epoch {
+            return None;
+        }
+        Some(shard.find(hash, key)?.value().map(<[u8]>::to_vec))
+    }
+
+    /// Remembers what a view of this epoch read.
+    pub(crate) fn add(&self, epoch: u64, hash: u64, key: &[u8], value: Option<&[u8]>) {
+        let mut shard = self.shard(hash);
+        if shard.epoch == epoch {
+            shard.insert(Entry::new(hash, key, value));
+        }
+    }
+
+    /// Begins an epoch with the changes that lead to it; no view of it may exist before this returns.
+    pub(crate) fn advance<'a>(
+        &self,
+        epoch: u64,
+        changes: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    ) {
+        // First everywhere, so that views of the last epoch neither see nor add anything from here on.
+        for shard in &self.shards {
+            lock(shard).epoch = epoch;
+        }
+        for (key, value) in changes {
+            let hash = self.hasher.hash_one(key);
+            self.shard(hash).insert(Entry::new(hash, key, value));
+        }
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        // The tables use the lowest and the highest bits.
+        lock(&self.shards[(hash >> 32) as usize % SHARDS])
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}
+
+impl Shard {
+    fn find(&mut self, hash: u64, key: &[u8]) -> Option<&Entry> {
+        if self.young.find(hash, |entry| entry.key() == key).is_none() {
+            let old = self.old.find_entry(hash, |entry| entry.key() == key).ok()?;
+            let (entry, _) = old.remove();
+            self.insert(entry);
+        }
+        self.young.find(hash, |entry| entry.key() == key)
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        if self.young_bytes + entry.cost() > self.young_bytes_max {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes += entry.cost();
+        match self.young.find_mut(entry.hash, |other| other.key() == entry.key()) {
+            Some(known) => {
+                self.young_bytes -= known.cost();
+                *known = entry;
+            }
+            None => {
+                self.young.insert_unique(entry.hash, entry, |entry| entry.hash);
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn new(hash: u64, key: &[u8], value: Option<&[u8]>) -> Self {
+        let key_len = u32::try_from(key.len()).expect("keys are far shorter than 4 GiB");
+        let bytes = [key, value.unwrap_or_default()].concat().into_boxed_slice();
+        Self { hash, bytes, key_len, is_present: value.is_some() }
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.bytes[..self.key_len as usize]
+    }
+
+    fn value(&self) -> Option<&[u8]> {
+        self.is_present.then(|| &self.bytes[self.key_len as usize..])
+    }
+
+    fn cost(&self) -> usize {
+        self.bytes.len() + ENTRY_OVERHEAD
+    }
+}
+
+/// What a panic elsewhere leaves behind is whole: each change is one insertion.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+use super::*;
+use std::collections::BTreeMap;
+
+fn get(cache: &Cache, epoch: u64, key: &[u8]) -> Option<Option<RawValue>> {
+    cache.get(epoch, cache.hasher.hash_one(key), key)
+}
+
+fn add(cache: &Cache, epoch: u64, key: &[u8], value: Option<&[u8]>) {
+    cache.add(epoch, cache.hasher.hash_one(key), key, value);
+}
+
+#[test]
+fn a_view_finds_what_its_epoch_knows_and_nothing_else() {
+    let cache = Cache::new(1 << 20);
+    add(&cache, 0, b"a", Some(b"1"));
+    add(&cache, 0, b"b", Some(b"1"));
+    add(&cache, 0, b"c", None);
+    assert_eq!(get(&cache, 0, b"a"), Some(Some(b"1".to_vec())));
+    assert_eq!(get(&cache, 0, b"c"), Some(None));
+    assert_eq!(get(&cache, 0, b"d"), None);
+
+    cache.advance(1, [(b"a".as_slice(), Some(b"2".as_slice())), (b"b", None)]);
+    assert_eq!(get(&cache, 1, b"a"), Some(Some(b"2".to_vec())));
+    assert_eq!(get(&cache, 1, b"b"), Some(None));
+    assert_eq!(get(&cache, 1, b"c"), Some(None), "what did not change is still known");
+    assert_eq!(get(&cache, 0, b"a"), None, "the value is too new for the view");
+
+    add(&cache, 0, b"d", Some(b"too old"));
+    assert_eq!(get(&cache, 1, b"d"), None, "an old view cannot add");
+}
+
+#[test]
+fn memory_is_bounded_and_what_is_used_stays() {
+    let bytes_max = 1 << 20;
+    let cache = Cache::new(bytes_max);
+    add(&cache, 0, b"in use", Some(b"1"));
+    for n in 0..100_000_u64 {
+        add(&cache, 0, &n.to_le_bytes(), Some(&[7; 100]));
+        assert!(get(&cache, 0, b"in use").is_some(), "lost after {n} others");
+    }
+    let cost = |table: &HashTable<Entry>| table.iter().map(Entry::cost).sum::<usize>();
+    let taken: usize = cache.shards.iter().map(lock).map(|s| cost(&s.young) + cost(&s.old)).sum();
+    assert!(taken <= bytes_max, "{taken} bytes are taken");
+    assert!(taken > bytes_max / 3, "only {taken} bytes are taken");
+    for shard in cache.shards.iter().map(lock) {
+        assert_eq!(shard.young_bytes, cost(&shard.young), "the account of bytes is right");
+    }
+}
+
+#[test]
+fn overwriting_keeps_one_entry_a_key() {
+    let cache = Cache::new(1 << 20);
+    let mut model = BTreeMap::new();
+    for n in 0..2_000_u64 {
+        let (key, value) = ((n % 7).to_le_bytes(), n.to_le_bytes());
+        let value = (!n.is_multiple_of(5)).then_some(value.as_slice());
+        cache.advance(n, [(key.as_slice(), value)]);
+        model.insert(key, value.map(<[u8]>::to_vec));
+        for (key, value) in &model {
+            assert_eq!(get(&cache, n, key).as_ref(), Some(value));
+        }
+    }
+    let entries: usize = cache.shards.iter().map(lock).map(|s| s.young.len() + s.old.len()).sum();
+    assert_eq!(entries, model.len());
+}
