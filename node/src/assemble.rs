@@ -4,8 +4,8 @@ use crate::{
     config::Config,
     metrics,
     shells::{
-        chain as chain_shell, consensus as consensus_shell,
-        metrics::{ChainMetrics, PoolMetrics},
+        blobs as blobs_shell, chain as chain_shell, consensus as consensus_shell,
+        metrics::{BlobMetrics, ChainMetrics, PoolMetrics},
         pool as pool_shell,
     },
 };
@@ -204,8 +204,17 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         shell.run(first, stop)
     })?;
 
-    // Servers.
+    // Blobs: those of tasks are kept, others are not.
     let blobs = Arc::new(blobs::Store::open(&home.join("blobs"), config.blobs.clone())?);
+    let shell = blobs_shell::Shell {
+        store: blobs.clone(),
+        heads: heads.clone(),
+        database: database.clone(),
+        metrics: BlobMetrics::new(&mut registry),
+    };
+    tasks.add_thread(Part::Edge, "blobs", edge, move |stop| shell.run(stop))?;
+
+    // Servers.
     let backend = Backend {
         heads: heads.clone(),
         database: database.clone(),
