@@ -15,6 +15,7 @@ use crate::{
     message::{Bytes, Message, Signature},
     replay::Replay,
     timers::{TimerKind, Timers},
+    wal::Append,
 };
 use arc_malachitebft_core_consensus::{self as mc, Effect, Resumable, Resume};
 use arc_malachitebft_core_types as mt;
@@ -44,7 +45,7 @@ pub(crate) struct Host {
     pub(crate) bodies: Bodies,
     reported: Reported,
     /// Records that are not yet in an output.
-    log: Vec<u8>,
+    log: Append,
     pub(crate) replay: Option<Replay>,
     /// The block that may have to be proposed again.
     pub(crate) keep: Option<Hash>,
@@ -72,7 +73,7 @@ impl Host {
             timers: Timers::default(),
             bodies: Bodies::default(),
             reported: Reported::default(),
-            log: Vec::new(),
+            log: Append::default(),
             replay: None,
             keep: None,
             sync_body: None,
@@ -96,7 +97,7 @@ impl Host {
     /// Leave the height before behind. `reset_log` unless the log has records of this height.
     pub(crate) fn start_height(&mut self, height: Height, reset_log: bool) {
         self.height = height;
-        self.log.clear();
+        self.log = Append::default();
         if reset_log {
             self.out.push(Output::ResetWal);
         }
