@@ -15,6 +15,7 @@ use crate::{
     message::{Bytes, Message, Signature},
     replay::Replay,
     timers::{TimerKind, Timers},
+    types::Validators,
     wal::Append,
 };
 use arc_malachitebft_core_consensus::{self as mc, Effect, Resumable, Resume};
@@ -37,6 +38,8 @@ pub(crate) struct Host {
     identity: Identity,
     timeouts: TimeoutConfig,
     height: Height,
+    /// Whether nobody else decides this height.
+    pub(crate) alone: bool,
     pub(crate) parent: Hash,
     pub(crate) parent_certificate: Option<Certificate>,
     pub(crate) guard: Guard,
@@ -66,6 +69,7 @@ impl Host {
             identity,
             timeouts,
             height: 0,
+            alone: false,
             parent: Hash::ZERO,
             parent_certificate: None,
             guard,
@@ -92,6 +96,11 @@ impl Host {
 
     pub(crate) fn account(&self) -> AccountId {
         self.identity.account
+    }
+
+    /// Whether this is the only one of the validators.
+    pub(crate) fn is_alone(&self, validators: &Validators) -> bool {
+        matches!(validators.members(), [only] if only.account == self.account())
     }
 
     /// Leave the height before behind. `reset_log` unless the log has records of this height.

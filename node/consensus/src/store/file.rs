@@ -132,6 +132,16 @@ impl FileStore {
         Ok((Self { folder: folder.into(), wal, guard }, Recovered { records, guard: record }))
     }
 
+    /// Where the last-signed record is.
+    pub fn guard_path(&self) -> PathBuf {
+        self.path(GUARD_NAME)
+    }
+
+    /// Where the log is.
+    pub fn wal_path(&self) -> PathBuf {
+        self.path(WAL_NAME)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
