@@ -20,6 +20,7 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Weak},
 };
+use tokio::net::TcpListener;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// Why the server did not start.
@@ -41,23 +42,46 @@ pub enum StartError {
     Chain(String),
 }
 
-/// The JSON-RPC server.
+/// The JSON-RPC server, which listens and does not answer yet.
 #[derive(Debug)]
-pub struct Server;
+pub struct Server {
+    config: Config,
+    listener: TcpListener,
+    address: SocketAddr,
+}
 
 impl Server {
-    /// Starts to serve; gives the address that it got, and the handle that stops it. Handles can be dropped: the server
-    /// ends when `stop` is called, or with the runtime.
+    /// Takes the address, so that whoever needs a server finds out early that there can be none. Connections wait.
     ///
     /// # Errors
     ///
     /// A setting is not possible, or the address cannot be listened on.
-    pub async fn start(
-        config: &Config,
+    pub async fn bind(config: &Config) -> Result<Self, StartError> {
+        config.validate()?;
+        let address = config.address();
+        let error = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(error)?;
+        let address = listener.local_addr().map_err(error)?;
+        Ok(Self { config: config.clone(), listener, address })
+    }
+
+    /// The address that it got.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts to serve; gives the handle that stops it. Handles can be dropped: the server ends when `stop` is called, or
+    /// with the runtime.
+    ///
+    /// # Errors
+    ///
+    /// The chain has no first block.
+    pub fn start(
+        self,
         backend: Backend,
         registry: &mut Registry,
-    ) -> Result<(SocketAddr, ServerHandle), StartError> {
-        config.validate()?;
+    ) -> Result<ServerHandle, StartError> {
+        let Self { config, listener, address } = self;
         let metrics = Metrics::new(registry);
         let context = Context::new(backend, metrics.clone());
         let context = Arc::new(context.map_err(|error| StartError::Chain(error.to_string()))?);
@@ -67,21 +91,18 @@ impl Server {
             methods: Arc::new(methods),
             response_bytes_max: usize::try_from(config.response_bytes_max).unwrap_or(usize::MAX),
         };
-        let address = config.address();
+        let listen_error = |source| StartError::Listen { address, source };
         let server: JsonRpcServer<_, _> = ServerBuilder::with_config(config.server())
             .set_http_middleware(tower::ServiceBuilder::new().layer(cors(&config.cors)))
             .set_rpc_middleware(
                 RpcServiceBuilder::new().layer_fn(move |inner| layer.service(inner)),
             )
-            .build(address)
-            .await
-            .map_err(|source| StartError::Listen { address, source })?;
-        let listen_error = |source| StartError::Listen { address, source };
-        let bound = server.local_addr().map_err(listen_error)?;
+            .build_from_tcp(listener.into_std().map_err(listen_error)?)
+            .map_err(listen_error)?;
         let handle = server.start(module);
         tokio::spawn(remember(Arc::downgrade(&context), handle.clone()));
-        tracing::info!(address = %bound, "serving json-rpc");
-        Ok((bound, handle))
+        tracing::info!(%address, "serving json-rpc");
+        Ok(handle)
     }
 }
 

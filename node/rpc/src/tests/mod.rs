@@ -118,8 +118,9 @@ impl Node {
         };
         let mut registry = Registry::default();
         let config = Config { port: 0, ..config };
-        let started = Server::start(&config, backend, &mut registry).await;
-        let (address, handle) = started.expect("loopback has free ports");
+        let server = Server::bind(&config).await.expect("loopback has free ports");
+        let address = server.address();
+        let handle = server.start(backend, &mut registry).expect("the chain has a first block");
         Self { chain, heads, pool, address, handle, registry, folder }
     }
 

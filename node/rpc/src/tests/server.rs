@@ -310,29 +310,7 @@ fn settings_out_of_their_bounds_are_named() {
 #[tokio::test]
 async fn an_address_that_is_taken_is_an_error_that_says_what_to_do() {
     let node = Node::start().await;
-    let (_heads, receiver) = watch::channel(node.chain.head().clone());
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let spec = spec();
-    let blobs = ::blobs::Store::open(folder.path(), Default::default()).expect("the store opens");
-    let backend = Backend {
-        heads: receiver,
-        database: node.chain.database().clone(),
-        pool: crossbeam_channel::bounded(1).0,
-        blobs: Arc::new(blobs),
-        chain: ChainInfo {
-            name: spec.name,
-            chain_type: spec.chain_type,
-            properties: spec.properties,
-        },
-        node: NodeInfo {
-            name: String::new(),
-            version: String::new(),
-            peers: 0,
-            is_validator: false,
-        },
-    };
     let config = Config { port: node.address.port(), ..Config::default() };
-    let error = Server::start(&config, backend, &mut Registry::default()).await;
-    let error = error.map(drop).expect_err("the port is taken").to_string();
+    let error = Server::bind(&config).await.map(drop).expect_err("the port is taken").to_string();
     assert!(error.contains("--rpc-port") && error.contains(&node.address.to_string()), "{error}");
 }
