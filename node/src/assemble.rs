@@ -4,8 +4,8 @@ use crate::{
     config::Config,
     metrics,
     shells::{
-        chain as chain_shell, consensus as consensus_shell,
-        metrics::{ChainMetrics, PoolMetrics},
+        blobs as blobs_shell, chain as chain_shell, consensus as consensus_shell,
+        metrics::{BlobMetrics, ChainMetrics, PoolMetrics},
         pool as pool_shell,
     },
 };
@@ -28,7 +28,7 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use txpool::Pool;
 
 /// Longest time that one part's stop may take: a reader that does not read must not hold the rest.
@@ -106,6 +106,8 @@ pub struct Node {
     pub verified: Counter,
     tasks: Tasks,
     stops: [CancellationToken; STOP_ORDER.len()],
+    /// A node that is dropped, or does not come to be, leaves no thread behind.
+    _stop_on_drop: [DropGuard; STOP_ORDER.len()],
 }
 
 /// Starts a node.
@@ -117,7 +119,18 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let mut registry = Registry::default();
     let mut tasks = Tasks::default();
     let stops: [CancellationToken; STOP_ORDER.len()] = Default::default();
+    let stop_on_drop = stops.clone().map(CancellationToken::drop_guard);
     let [edge, consensus_stop, pool_stop, chain_stop] = &stops;
+
+    // Addresses, before anything runs: one that is taken is the likeliest fault of a start.
+    let server = rpc::Server::bind(&config.rpc).await?;
+    let rpc_address = server.address();
+    let metrics_listener = match config.metrics.enabled {
+        true => Some(metrics::bind((config.metrics.host, config.metrics.port).into()).await?),
+        false => None,
+    };
+    let metrics_address =
+        metrics_listener.as_ref().map(|listener| listener.local_addr()).transpose()?;
 
     // The chain: owns the database.
     let chain_config = chain::Config {
@@ -204,8 +217,17 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         shell.run(first, stop)
     })?;
 
-    // Servers.
+    // Blobs: those of tasks are kept, others are not.
     let blobs = Arc::new(blobs::Store::open(&home.join("blobs"), config.blobs.clone())?);
+    let shell = blobs_shell::Shell {
+        store: blobs.clone(),
+        heads: heads.clone(),
+        database: database.clone(),
+        metrics: BlobMetrics::new(&mut registry),
+    };
+    tasks.add_thread(Part::Edge, "blobs", edge, move |stop| shell.run(stop))?;
+
+    // Servers.
     let backend = Backend {
         heads: heads.clone(),
         database: database.clone(),
@@ -223,24 +245,18 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
             is_validator: true,
         },
     };
-    let (rpc_address, server) = rpc::Server::start(&config.rpc, backend, &mut registry).await?;
-    let stop = edge.clone();
-    tasks.add(Part::Edge, "rpc", async move {
+    let server = server.start(backend, &mut registry)?;
+    let (stop, stopped) = (edge.clone(), server.clone().stopped());
+    tokio::spawn(async move {
         stop.cancelled().await;
         // It may have stopped by itself.
         let _ = server.stop();
-        server.stopped().await;
-        Ok(())
     });
-    let metrics_address = match config.metrics.enabled {
-        false => None,
-        true => {
-            let address = (config.metrics.host, config.metrics.port).into();
-            let (bound, server) = metrics::serve(address, Arc::new(registry), edge.clone()).await?;
-            tasks.add(Part::Edge, "metrics", server);
-            Some(bound)
-        }
-    };
+    tasks.add(Part::Edge, "rpc", stopped.map(Ok));
+    if let Some(listener) = metrics_listener {
+        let server = metrics::serve(listener, Arc::new(registry), edge.clone());
+        tasks.add(Part::Edge, "metrics", server);
+    }
     tracing::info!(chain = %spec.name, %genesis, rpc = %rpc_address, "started");
     Ok(Node {
         rpc_address,
@@ -252,6 +268,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         verified,
         tasks,
         stops,
+        _stop_on_drop: stop_on_drop,
     })
 }
 
@@ -352,3 +369,6 @@ impl Tasks {
         Some(exit)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,22 +9,22 @@ use tokio_util::sync::CancellationToken;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Binds the server and serves until `stop` fires; gives the address that it got.
+/// Takes the address.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address} for metrics: choose another with --prometheus-port")
+    })
+}
+
+/// Serves until `stop` fires.
 pub async fn serve(
-    address: SocketAddr,
+    listener: TcpListener,
     registry: Arc<Registry>,
     stop: CancellationToken,
-) -> Result<(SocketAddr, impl Future<Output = Result<()>>)> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address} for metrics: choose another with --prometheus-port")
-    })?;
-    let bound = listener.local_addr()?;
+) -> Result<()> {
     let app = Router::new().route("/metrics", get(render)).with_state(registry);
-    let server = async move {
-        axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await?;
-        Ok(())
-    };
-    Ok((bound, server))
+    axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    Ok(())
 }
 
 async fn render(

@@ -12,7 +12,7 @@ use client::{
 use primitives::{AccountId, Balance, Hash, Moment};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most open tasks that are remembered while all slots are taken.
+/// Most open tasks that are remembered while all slots are taken: those that pay best.
 pub(crate) const OFFERS_MAX: usize = 4_096;
 /// Most failed claims that are remembered, so that they are not tried again.
 const REFUSED_MAX: usize = 4_096;
@@ -147,6 +147,8 @@ pub(crate) struct Core {
     kept: BTreeMap<Hash, u8>,
     work: BTreeMap<Hash, Work>,
     offers: BTreeMap<Hash, Task>,
+    /// Whether there were more offers than are remembered.
+    missed: bool,
     refused: BTreeSet<(Hash, u8)>,
     /// A registration is on its way, or was refused for good.
     enrolling: bool,
@@ -173,6 +175,7 @@ impl Core {
             kept: entries.iter().map(|(task, entry)| (*task, entry.attempt)).collect(),
             work: BTreeMap::new(),
             offers: BTreeMap::new(),
+            missed: false,
             refused: BTreeSet::new(),
             enrolling: false,
             beating: false,
@@ -183,6 +186,22 @@ impl Core {
     /// The tasks about which the chain must be asked anew after the connection was lost.
     pub fn tasks(&self) -> BTreeSet<Hash> {
         self.work.keys().chain(self.kept.keys()).chain(self.offers.keys()).copied().collect()
+    }
+
+    /// Whether another offer would take the place of one that is remembered.
+    pub fn is_full(&self) -> bool {
+        self.offers.len() >= OFFERS_MAX
+    }
+
+    /// Note that there are offers which this was not told of.
+    pub fn note_missed(&mut self) {
+        self.missed = true;
+    }
+
+    /// Whether it is time to look at all tasks again: offers were left out, and there is room for half of the most. Says so
+    /// once.
+    pub fn wants_more(&mut self) -> bool {
+        self.offers.len() <= OFFERS_MAX / 2 && std::mem::take(&mut self.missed)
     }
 
     /// Learn something; what is to be done is appended to `out`.
@@ -290,8 +309,20 @@ impl Core {
             return;
         }
         self.drop_work(id, out);
-        if pending && self.offers.len() < OFFERS_MAX && self.suits(&id, &known) {
-            self.offers.insert(id, known.task);
+        if pending && self.suits(&id, &known) {
+            self.remember(id, known.task);
+        }
+    }
+
+    /// Remembers an offer, in place of the one that pays least if there are too many.
+    fn remember(&mut self, id: Hash, task: Task) {
+        self.offers.insert(id, task);
+        if self.offers.len() > OFFERS_MAX {
+            self.missed = true;
+            let least = self.offers.iter().min_by_key(|(_, task)| offered_price(task));
+            if let Some(least) = least.map(|(id, _)| *id) {
+                self.offers.remove(&least);
+            }
         }
     }
 
@@ -449,7 +480,7 @@ impl Core {
         self.offers
             .iter()
             .filter(|(_, task)| task.slot_hold <= free && task.slot_hold <= me.profile.hold_max)
-            .max_by_key(|(_, task)| price_per_mfuel(task.policy.reward, task.fuel_limit))
+            .max_by_key(|(_, task)| offered_price(task))
             .map(|(id, task)| (*id, task.attempt, task.slot_hold))
     }
 
@@ -487,6 +518,10 @@ impl Core {
             && spec.output_bytes_max <= config.output_bytes_max
             && price_per_mfuel(task.policy.reward, spec.fuel_limit) >= config.price_per_mfuel
     }
+}
+
+fn offered_price(task: &Task) -> Balance {
+    price_per_mfuel(task.policy.reward, task.fuel_limit)
 }
 
 /// What the whole fuel limit is paid at, per 10^6 units.

@@ -13,6 +13,7 @@ use client::{
     pallets::{agents, tasks},
     view,
 };
+use futures::{StreamExt, stream};
 use primitives::{AccountId, Hash, crypto::pair::Sr25519Pair};
 use std::{
     collections::BTreeSet,
@@ -24,8 +25,12 @@ use std::{
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// Tasks that one query looks at when the agent looks around.
-const TASKS_PER_QUERY: usize = 1_024;
+/// Tasks that one query looks at when the agent looks around: few enough to be read before the state is gone.
+const TASKS_PER_QUERY: usize = 128;
+/// Tasks that are read at a time.
+const READS_AT_ONCE: usize = 16;
+/// Most states, each newer than the last, of which a read is tried.
+const READ_TRIES: usize = 8;
 /// Shortest and longest wait before the next connection after one was lost.
 const RECONNECT_WAITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(15)];
 
@@ -155,6 +160,9 @@ impl Agent {
                     self.step(input)?;
                 }
             }
+            if self.core.wants_more() {
+                self.scan().await?;
+            }
         }
     }
 
@@ -162,49 +170,68 @@ impl Agent {
     async fn look_around(&mut self) -> Result<Heads, Error> {
         let head = self.client.finalised().await?;
         let heads = self.client.heads(Some(head.height.saturating_add(1))).await?;
-        self.on_state(head).await?;
-        let mut ids = self.core.tasks();
-        let mut after = None;
-        loop {
-            let (found, last) =
-                self.client.query(Some(head.hash), open_tasks(self.account, after)).await?;
-            ids.extend(found);
-            if last.is_none() {
-                break;
-            }
-            after = last;
-        }
-        self.on_tasks(head.hash, ids).await?;
+        self.on_state().await?;
+        self.on_tasks(self.core.tasks()).await?;
+        self.scan().await?;
         Ok(heads)
     }
 
+    /// Goes through all tasks, for those that are this agent's and for as many offers as the core remembers. What changes
+    /// meanwhile comes with its block.
+    async fn scan(&mut self) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let page = read(&self.client, open_tasks(self.account, after)).await?;
+            let mut ids = page.mine;
+            if self.core.is_full() && !page.offers.is_empty() {
+                self.core.note_missed();
+            } else {
+                ids.extend(page.offers);
+            }
+            self.on_tasks(ids).await?;
+            if page.last.is_none() {
+                return Ok(());
+            }
+            after = page.last;
+        }
+    }
+
     async fn on_block(&mut self, head: Head) -> Result<(), Error> {
-        self.on_state(head).await?;
+        self.on_state().await?;
         let events = self.client.events(head.hash).await?.events;
         let touched = events.iter().filter_map(|(_, event)| {
             view::task_event(event, head.hash, head.height, 0, 0).map(|event| event.task)
         });
         let touched: BTreeSet<Hash> = touched.collect();
-        self.on_tasks(head.hash, touched).await
+        self.on_tasks(touched).await
     }
 
-    /// What a block says of the market and of this agent.
-    async fn on_state(&mut self, head: Head) -> Result<(), Error> {
+    /// What the newest block says of the market and of this agent.
+    async fn on_state(&mut self) -> Result<(), Error> {
         let account = self.account;
-        let read = move |state: &dyn StateRead| {
+        let query = move |state: &dyn StateRead| {
             (agents::agent(state, &account), agents::clock::now(state))
         };
-        let (me, market_ms) = self.client.query(Some(head.hash), read).await?;
+        let (me, market_ms) = read(&self.client, query).await?;
         self.step(Input::Me(me))?;
         self.step(Input::Block { market_ms })
     }
 
-    async fn on_tasks(&mut self, at: Hash, ids: BTreeSet<Hash>) -> Result<(), Error> {
-        for id in ids {
-            let account = self.account;
-            let read = move |state: &dyn StateRead| known(state, &id, &account);
-            let known = self.client.query(Some(at), read).await?.map(Box::new);
-            self.step(Input::Task { id, known })?;
+    /// Reads tasks, several at a time, each as it is now: a task that has gone meanwhile is told as such.
+    async fn on_tasks(&mut self, ids: BTreeSet<Hash>) -> Result<(), Error> {
+        let account = self.account;
+        let client = self.client.clone();
+        let reads = ids.into_iter().map(move |id| {
+            let client = client.clone();
+            async move {
+                let query = move |state: &dyn StateRead| known(state, &id, &account);
+                Ok::<_, client::Error>((id, read(&client, query).await?))
+            }
+        });
+        let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
+        while let Some(read) = reads.next().await {
+            let (id, known) = read?;
+            self.step(Input::Task { id, known: known.map(Box::new) })?;
         }
         Ok(())
     }
@@ -240,24 +267,47 @@ impl Agent {
     }
 }
 
-/// Ids of tasks after `after` that this agent may want or has, and where to go on; the end if nowhere.
-fn open_tasks(
-    account: AccountId,
-    after: Option<Hash>,
-) -> impl Fn(&dyn StateRead) -> (Vec<Hash>, Option<Hash>) {
+/// Reads the newest state. On a slow link that may be gone before all is read; then a newer one is.
+async fn read<T>(
+    client: &Client,
+    query: impl Fn(&dyn StateRead) -> T + Send + Sync,
+) -> Result<T, client::Error> {
+    for _ in 1..READ_TRIES {
+        match client.query(None, &query).await {
+            Err(error) if error.is_discarded() => {
+                tracing::debug!(%error, "the state was gone before it was read");
+            }
+            result => return result,
+        }
+    }
+    client.query(None, &query).await
+}
+
+/// Open tasks, in the order of their ids.
+#[derive(Default)]
+struct Page {
+    /// Those that this agent has or had a part in.
+    mine: BTreeSet<Hash>,
+    /// The others that wait for agents.
+    offers: BTreeSet<Hash>,
+    /// Where to go on; the end if nowhere.
+    last: Option<Hash>,
+}
+
+/// The open tasks after `after`.
+fn open_tasks(account: AccountId, after: Option<Hash>) -> impl Fn(&dyn StateRead) -> Page {
     move |state| {
-        let (mut found, mut last) = (Vec::new(), after);
+        let (mut page, mut last) = (Page::default(), after);
         for _ in 0..TASKS_PER_QUERY {
-            let Some((id, task)) = tasks::next_task(state, last.as_ref()) else {
-                return (found, None);
-            };
-            let mine = task.slots.iter().any(|slot| slot.agent == account);
-            if !task.state.is_final() && (mine || task.state == tasks::TaskState::Pending) {
-                found.push(id);
+            let Some((id, task)) = tasks::next_task(state, last.as_ref()) else { return page };
+            if task.slots.iter().any(|slot| slot.agent == account) && !task.state.is_final() {
+                page.mine.insert(id);
+            } else if task.state == tasks::TaskState::Pending {
+                page.offers.insert(id);
             }
             last = Some(id);
         }
-        (found, last)
+        Page { last, ..page }
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::{
     Config,
-    core::{Core, Input, Known, Output, RunEnd, SendEnd, Tx},
+    core::{Core, Input, Known, OFFERS_MAX, Output, RunEnd, SendEnd, Tx},
     journal::{self, Delivery, Entry, Journal},
     keys::Keys,
     shell::Error,
@@ -267,6 +267,40 @@ fn slots_and_stake_bound_what_is_claimed_and_the_best_price_comes_first() {
     assert_eq!(agent.task(1, pending(1_000_000)), [claim(1)]);
     assert_eq!(agent.task(2, pending(1_000_000)), [claim(2)]);
     assert_eq!(agent.task(3, pending(1_000_000)), [], "250 bear two holds of 100");
+}
+
+#[test]
+fn the_best_offers_are_remembered_and_the_others_looked_for_once_there_is_room() {
+    let config = Config::default();
+    // Without a registration nothing is claimed.
+    let mut core = Core::new(config.clone(), ME, profile(&config), &BTreeMap::new());
+    let id = |number: usize| {
+        let mut id = Hash::ZERO;
+        id.0[..8].copy_from_slice(&number.to_be_bytes());
+        id
+    };
+    let tell = |core: &mut Core, number, known: Option<Known>| {
+        let mut out = Vec::new();
+        core.step(Input::Task { id: id(number), known: known.map(Box::new) }, &mut out);
+        assert_eq!(out.iter().find(|output| !matches!(output, Output::Enrol { .. })), None);
+    };
+    let least = 1_000_000;
+    for number in 0..=OFFERS_MAX {
+        assert_eq!(core.is_full(), number == OFFERS_MAX);
+        tell(&mut core, number, Some(pending(least + number as u128)));
+    }
+    let remembered = core.tasks();
+    assert_eq!(remembered.len(), OFFERS_MAX);
+    assert!(!remembered.contains(&id(0)), "it pays least");
+
+    for number in 1..=OFFERS_MAX / 2 {
+        assert!(!core.wants_more(), "there is little room");
+        tell(&mut core, number, None);
+    }
+    assert!(core.wants_more());
+    assert!(!core.wants_more(), "it says so once");
+    tell(&mut core, 0, Some(pending(least)));
+    assert!(core.tasks().contains(&id(0)));
 }
 
 #[test]

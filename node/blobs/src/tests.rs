@@ -206,6 +206,32 @@ fn putting_again_keeps_a_blob_for_another_round() {
 }
 
 #[test]
+fn a_pinned_blob_that_is_damaged_is_given_up_by_collections_and_on_opening() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let open = || Store::open(folder.path(), Config::default()).expect("it opens");
+    let store = open();
+    let damaged = store.put(&pattern(CHUNK_BYTES + 1)[..]).expect("it fits");
+    let whole = store.put(&pattern(CHUNK_BYTES + 2)[..]).expect("it fits");
+    for cid in [&damaged, &whole] {
+        store.pin(&owner("task"), cid).expect("it is whole");
+    }
+    store.pin(&owner("other"), &damaged).expect("it is whole");
+    fs::write(block_file(folder.path(), &damaged), b"damaged").expect("the file is there");
+
+    store.collect().expect("it collects");
+    assert_eq!(store.pins(), [(owner("task"), whole, CHUNK_BYTES as u64 + 2)]);
+    assert_eq!(store.pin_count(), 1);
+    store.collect().expect("it collects");
+    assert_eq!(store.get(&whole, BLOB_BYTES_MAX).expect("it is kept").len(), CHUNK_BYTES + 2);
+
+    let again = store.put(&pattern(CHUNK_BYTES + 1)[..]).expect("it fits");
+    store.pin(&owner("other"), &again).expect("it is whole again");
+    drop(store);
+    fs::write(block_file(folder.path(), &again), b"damaged").expect("the file is there");
+    assert_eq!(open().pins(), [(owner("task"), whole, CHUNK_BYTES as u64 + 2)]);
+}
+
+#[test]
 fn owners_have_quotas() {
     let config = Config { owner_bytes_max: 10, pins_max: 3, ..Config::default() };
     let (_folder, store) = store_with(config);
@@ -366,7 +392,7 @@ proptest! {
     fn a_store_agrees_with_a_naive_one(steps in prop::collection::vec(any_step(), 1..40)) {
         let folder = TempDir::new().expect("a temporary folder");
         let mut store = Some(Store::open(folder.path(), Config::default()).expect("it opens"));
-        let mut blobs: BTreeMap<u8, bool> = BTreeMap::new(); // blob -> put since the last collection
+        let mut blobs: BTreeMap<u8, bool> = BTreeMap::new(); // blob -> put or pinned since the last collection
         let mut pins: BTreeMap<(u8, u8), ()> = BTreeMap::new();
         let bytes = |blob: u8| vec![blob; 100 + usize::from(blob)];
         for step in steps {
@@ -379,7 +405,10 @@ proptest! {
                 Step::Pin(who, blob) => {
                     let pinned = open.pin(&owner(&who.to_string()), &Cid::of_raw(&bytes(blob)));
                     prop_assert_eq!(pinned.is_ok(), blobs.contains_key(&blob));
-                    if pinned.is_ok() { pins.insert((who, blob), ()); }
+                    if pinned.is_ok() {
+                        pins.insert((who, blob), ());
+                        blobs.insert(blob, true);
+                    }
                 }
                 Step::Unpin(who, blob) => {
                     let was = open.unpin(&owner(&who.to_string()), &Cid::of_raw(&bytes(blob))).expect("it unpins");

@@ -6,6 +6,10 @@ use primitives::{Hash, Height};
 use runtime::explain::{self, Explained};
 use std::fmt;
 
+/// Code of a node that cannot read a state, and what it says if the state is too old.
+const STATE_CODE: i32 = 4003;
+const DISCARDED: &str = "State already discarded";
+
 /// A fault between this program and the chain.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -131,6 +135,13 @@ pub enum Error {
         /// Where it stands.
         why: String,
     },
+}
+
+impl Error {
+    /// Whether the node had the state and has it no more: it keeps those of the latest blocks. A newer one can be read.
+    pub fn is_discarded(&self) -> bool {
+        matches!(self, Self::Node { code: STATE_CODE, message, .. } if message.contains(DISCARDED))
+    }
 }
 
 /// Why a transaction failed.

@@ -45,6 +45,19 @@ fn failures_are_told_in_the_pallets_own_words() {
 }
 
 #[test]
+fn a_state_that_a_node_keeps_no_more_is_told_from_other_errors() {
+    let error = |code, message: &str| Error::Node {
+        method: "state_getStorage".to_owned(),
+        code,
+        message: message.to_owned(),
+    };
+    let text = "Client error: Api called for an unknown Block: State already discarded for 0x11";
+    assert!(error(4003, text).is_discarded());
+    assert!(!error(4003, "Client error: UnknownBlock: this node has no block").is_discarded());
+    assert!(!error(-32603, text).is_discarded());
+}
+
+#[test]
 fn a_query_reads_what_it_would_read_beside_the_state() {
     let state = testkit::genesis_state();
     let alice = testkit::alice().account();

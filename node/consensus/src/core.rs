@@ -117,12 +117,29 @@ impl Consensus {
         }
         match Validators::new(validators) {
             Ok(validators) => {
+                if let Some(fault) = self.lost_blocks(height, &validators) {
+                    self.host.fault = Some(fault);
+                    return;
+                }
                 self.host.parent = parent;
                 self.host.parent_certificate = certificate;
                 self.start_height(now, height, validators);
             }
             Err(source) => self.host.fault = Some(Fault::Validators { height, source }),
         }
+    }
+
+    /// Nothing is signed or logged at a height before all blocks below are durable. Where others
+    /// have the lost blocks, they are fetched again, and the guard prevents double signing.
+    fn lost_blocks(&self, height: Height, validators: &Validators) -> Option<Fault> {
+        let signed = self.host.guard.last().map(|slot| slot.height);
+        let logged = self.recovered.iter().map(|record| record.height).max();
+        let reached = signed.max(logged).filter(|reached| *reached > height)?;
+        if self.host.is_alone(validators) {
+            return Some(Fault::BlocksLost { height, reached });
+        }
+        tracing::warn!(height, reached, "this node was further before: the chain has lost blocks");
+        None
     }
 
     fn on_elapsed(&mut self, now: Time, timer: Timer) {
@@ -309,13 +326,10 @@ impl Consensus {
             self.host.harvest(state);
         }
         let recovered = std::mem::take(&mut self.recovered);
-        if let Some(ahead) = recovered.iter().find(|record| record.height > height) {
-            let logged = ahead.height;
-            tracing::warn!(height, logged, "the log is ahead of the chain, which has lost blocks");
-        }
         let records: Vec<_> =
             recovered.into_iter().filter(|record| record.height == height).collect();
         self.host.start_height(height, records.is_empty());
+        self.host.alone = self.host.is_alone(&validators);
         let members = Members::new(validators);
         let enabled = self.host.guard.may_sign(height);
         let state = self.state.get_or_insert_with(|| {

@@ -2,6 +2,7 @@
 
 use crate::{
     evidence::Evidence,
+    guard::Slot,
     message::{Bytes, Message},
     timers::Timer,
     types::ValidatorsError,
@@ -198,6 +199,35 @@ pub enum Fault {
         height: Height,
         /// Its hash.
         block: Hash,
+    },
+    /// The chain's only validator must sign again what it has signed already, as the log that has it
+    /// is gone: nobody else can end the round.
+    #[error(
+        "this validator, the chain's only one, has signed round {} of height {}, but the write-ahead \
+         log does not have it any more, so that height {height} can't be decided: restore the log; if \
+         that is impossible, and nobody has a block {height} of this chain, discard the last-signed \
+         record and sign without it",
+        last.round, last.height
+    )]
+    LogLost {
+        /// The height that is to be decided.
+        height: Height,
+        /// The last thing signed.
+        last: Slot,
+    },
+    /// The chain's only validator has signed above what the chain has now.
+    #[error(
+        "the chain ends at block {}, but this validator, the chain's only one, was at height {reached} \
+         before, when all blocks below were on disk: blocks are lost, most likely by a fault of the \
+         disk; restore the data folder from a copy; if that is impossible, and nobody relies on the lost \
+         blocks, discard the last-signed record and the write-ahead log and sign without them",
+        height.saturating_sub(1)
+    )]
+    BlocksLost {
+        /// The height that would be decided next.
+        height: Height,
+        /// The height at which this validator was.
+        reached: Height,
     },
     /// Malachite broke off in a way from which it can't go on.
     #[error("consensus broke off at height {height}: {reason}")]

@@ -1,18 +1,21 @@
 //! The write-ahead log's records: everything that moved consensus at a height, in order, so that a
 //! node which comes back stands where it stood.
 //!
-//! A record is `length: u32 LE ++ crc32: u32 LE ++ SCALE of [`Record`]`; the checksum covers length
-//! and content. The log is only ever appended to, so what a crash tears off is its end: a bad
-//! record at the end is dropped with all behind it. A bad record that is followed by a good one of
-//! the same height is damage, not a crash, and an error.
+//! Each append is one frame: `length: u32 LE ++ crc32: u32 LE ++ SCALE of [`Record`]s`, one after the
+//! other; the checksum covers length and content. An append is synced before the next begins, so
+//! that a crash harms the last frame alone, but anywhere in it: pages reach a disk in any order. A
+//! bad frame at the end is dropped as a whole. A bad frame that is followed by a good one of the
+//! same height is damage, not a crash, and an error.
 
 use crate::message::{BODY_BYTES_MAX, Body, PolkaCertificate, SignedProposal, SignedVote};
-use codec::{Decode, DecodeAll, Encode};
+use codec::{Decode, Encode};
 use primitives::{AccountId, Hash, Height};
 
 /// Largest content of a record: a block and some framing.
 pub const RECORD_BYTES_MAX: usize = BODY_BYTES_MAX + 1_024;
-/// Bytes before a record's content.
+/// Largest content of a frame: any record fits, and more go into the next append.
+pub const APPEND_BYTES_MAX: usize = RECORD_BYTES_MAX;
+/// Bytes before a frame's content.
 const FRAME_BYTES: usize = 8;
 
 /// A timeout that moved a round on.
@@ -69,72 +72,104 @@ pub struct Record {
 /// A damaged log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the write-ahead log is damaged {offset} bytes after its header, and good records follow: \
-     move the file away and start again; the last-signed guard still prevents double signing"
+    "the write-ahead log is damaged {offset} bytes after its header, and what was appended later is \
+     whole: that is a disk's fault, not a crash; restore the file from a copy or move it away"
 )]
 pub struct WalError {
-    /// Where the damaged record begins, in bytes after the log's header.
+    /// Where the damaged frame begins, in bytes after the log's header.
     pub offset: usize,
 }
 
-impl Record {
-    /// Append the record, framed, to `log`.
-    pub fn write(&self, log: &mut Vec<u8>) {
-        let content = self.encode();
-        let length = u32::try_from(content.len()).expect("records are far below 4 GiB");
-        log.extend_from_slice(&length.to_le_bytes());
-        log.extend_from_slice(&checksum(length, &content).to_le_bytes());
-        log.extend_from_slice(&content);
+/// Records that are appended and synced together: a frame in the making.
+#[derive(Debug, Default)]
+pub struct Append(Vec<u8>);
+
+impl Append {
+    /// Whether there is nothing to append.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is room for the record; there is if this is empty.
+    pub fn has_room(&self, record: &Record) -> bool {
+        self.is_empty() || self.0.len() + record.encoded_size() <= FRAME_BYTES + APPEND_BYTES_MAX
+    }
+
+    /// Add a record.
+    pub fn push(&mut self, record: &Record) {
+        if self.is_empty() {
+            self.0.resize(FRAME_BYTES, 0);
+        }
+        record.encode_to(&mut self.0);
+    }
+
+    /// The frame, as it is appended to the log. There must be a record in it.
+    pub fn finish(self) -> Vec<u8> {
+        let Self(mut frame) = self;
+        let (header, content) = frame.split_at_mut(FRAME_BYTES);
+        let length = u32::try_from(content.len()).expect("appends are far below 4 GiB");
+        let (length_bytes, sum) = header.split_at_mut(4);
+        length_bytes.copy_from_slice(&length.to_le_bytes());
+        sum.copy_from_slice(&checksum(length, content).to_le_bytes());
+        frame
     }
 }
 
 /// What a log holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// The good records, in order.
+    /// The records of the good frames, in order.
     pub records: Vec<Record>,
-    /// Bytes of the good records; behind them is a torn end, to be cut off.
+    /// Bytes of the good frames; behind them is a torn end, to be cut off.
     pub good_bytes: usize,
 }
 
-/// Read the records after a log's header.
+/// Read the frames after a log's header.
 pub fn read(log: &[u8]) -> Result<Log, WalError> {
     let mut records = Vec::new();
     let mut good_bytes = 0;
-    while let Some((record, length)) = read_record(&log[good_bytes..]) {
-        records.push(record);
+    while let Some((more, length)) = read_frame(&log[good_bytes..]) {
+        records.extend(more);
         good_bytes += length;
     }
-    let height = records.last().map_or(0, |record| record.height);
-    match record_after_bad(&log[good_bytes..]) {
+    let height = last_height(&records);
+    match frame_after_bad(&log[good_bytes..]) {
         // A lower height is what a shortened file may have left behind.
-        Some(next) if next.height >= height => Err(WalError { offset: good_bytes }),
+        Some(next) if last_height(&next) >= height => Err(WalError { offset: good_bytes }),
         _ => Ok(Log { records, good_bytes }),
     }
 }
 
-/// The first record and its length with the frame; `None` if it is not whole.
-fn read_record(log: &[u8]) -> Option<(Record, usize)> {
+fn last_height(records: &[Record]) -> Height {
+    records.last().map_or(0, |record| record.height)
+}
+
+/// The records of the first frame and its length; `None` if it is not whole.
+fn read_frame(log: &[u8]) -> Option<(Vec<Record>, usize)> {
     let (length, rest) = log.split_first_chunk::<4>()?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;
     let length = u32::from_le_bytes(*length);
-    let bytes = usize::try_from(length).ok().filter(|bytes| *bytes <= RECORD_BYTES_MAX)?;
+    let bytes = usize::try_from(length).ok().filter(|bytes| *bytes <= APPEND_BYTES_MAX)?;
     let content = rest.get(..bytes)?;
     if checksum(length, content) != u32::from_le_bytes(*sum) {
         return None;
     }
-    let record = Record::decode_all(&mut &content[..]).ok()?;
-    Some((record, FRAME_BYTES + bytes))
+    let mut rest = content;
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        records.push(Record::decode(&mut rest).ok()?);
+    }
+    Some((records, FRAME_BYTES + bytes))
 }
 
-/// The record behind a bad one, by the bad one's length. If the length itself is bad, nothing is
+/// The frame behind a bad one, by the bad one's length. If the length itself is bad, nothing is
 /// found, and the rest counts as torn: a search at every byte could be led astray by the content of
 /// a block.
-fn record_after_bad(log: &[u8]) -> Option<Record> {
+fn frame_after_bad(log: &[u8]) -> Option<Vec<Record>> {
     let length = u32::from_le_bytes(*log.first_chunk()?);
     let bytes = usize::try_from(length).ok()?;
     let rest = log.get(FRAME_BYTES.checked_add(bytes)?..)?;
-    read_record(rest).map(|(record, _)| record)
+    read_frame(rest).map(|(records, _)| records)
 }
 
 fn checksum(length: u32, content: &[u8]) -> u32 {

@@ -28,8 +28,16 @@ pub const KEYS_QUERIED_MAX: usize = 4_096;
 pub const IN_FLIGHT_MAX: usize = 1_024;
 /// Requests of all connections that read the database or the state at a time; more wait.
 pub const BLOCKING_MAX: usize = 32;
-/// Answers and notifications that wait for one reader; more make their senders wait.
-pub(crate) const BUFFERED_MAX: u32 = 256;
+/// Requests of one connection with answers that may be large, from their start until their answers are on their way; more
+/// wait. Batches count by themselves.
+pub const LARGE_IN_FLIGHT_MAX: usize = 4;
+/// Batches of one connection that are worked on; more wait.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 1;
+/// Bytes of requests of one connection that are not answered; while there are more, no more is read.
+pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
+/// Answers and notifications that wait for one reader; more make their senders wait. Each may be as large as an answer can
+/// be, so they are few.
+pub(crate) const BUFFERED_MAX: u32 = 4;
 /// Most bytes of transactions that `author_pendingExtrinsics` lists.
 pub const PENDING_BYTES_MAX: usize = 4 << 20;
 /// Most bytes of one uploaded blob; larger ones come block by block.
@@ -40,7 +48,7 @@ const SUBSCRIPTION_ID_CHARS: usize = 16;
 /// How often a connection is asked whether it is alive.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// After this long without an answer a connection is closed, and what waited for its reader is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// Choices about the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +163,6 @@ impl Config {
             .set_message_buffer_capacity(BUFFERED_MAX)
             .set_id_provider(RandomStringIdProvider::new(SUBSCRIPTION_ID_CHARS))
             .enable_ws_ping(ping)
-            .set_tcp_no_delay(true)
             .build()
     }
 }

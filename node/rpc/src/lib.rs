@@ -7,6 +7,7 @@ mod backend;
 mod config;
 mod context;
 mod error;
+mod flow;
 mod follow;
 mod metrics;
 mod module;

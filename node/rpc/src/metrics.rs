@@ -1,6 +1,9 @@
 //! What is counted, and the layer between connections and methods that counts it.
 
-use crate::config::IN_FLIGHT_MAX;
+use crate::{
+    config::{BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_MAX, LARGE_IN_FLIGHT_MAX},
+    flow::Flow,
+};
 use jsonrpsee::{
     core::middleware::{Batch, BatchEntry, Notification},
     server::{BatchResponseBuilder, MethodResponse, middleware::rpc::RpcServiceT},
@@ -17,7 +20,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bounds of the histogram of time: from half a millisecond, each twice the one before.
 const SECONDS_FIRST: f64 = 0.000_5;
@@ -103,9 +106,38 @@ impl Drop for Open {
     }
 }
 
-/// Permits of one connection for requests that are not answered yet; travels with each of them.
+/// What bounds one connection; travels with each of its requests.
 #[derive(Clone, Debug)]
-pub(crate) struct InFlight(pub Arc<Semaphore>);
+pub(crate) struct Session {
+    /// Whether the peer reads.
+    pub flow: Flow,
+    /// Permits for requests that are not answered yet.
+    pub in_flight: Arc<Semaphore>,
+    /// Permits for those whose answers may be large.
+    pub large: Arc<Semaphore>,
+    /// Permits for batches.
+    batches: Arc<Semaphore>,
+}
+
+impl Session {
+    /// A new connection's.
+    pub fn new(flow: Flow) -> Self {
+        let permits = |count| Arc::new(Semaphore::new(count));
+        Self {
+            flow,
+            in_flight: permits(IN_FLIGHT_MAX),
+            large: permits(LARGE_IN_FLIGHT_MAX),
+            batches: permits(BATCHES_IN_FLIGHT_MAX),
+        }
+    }
+
+    /// Waits for one of the permits, and until the peer reads.
+    pub async fn turn(&self, permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+        let permit = permits.clone().acquire_owned().await.expect("nobody closes the semaphore");
+        self.flow.flows().await;
+        permit
+    }
+}
 
 /// What each connection's layer is made from.
 #[derive(Clone, Debug)]
@@ -117,11 +149,10 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// Begins a session.
-    pub fn service<S>(&self, inner: S) -> Service<S> {
-        let in_flight = InFlight(Arc::new(Semaphore::new(IN_FLIGHT_MAX)));
+    /// Begins to serve a WebSocket connection or an HTTP request.
+    pub fn service<S>(&self, inner: S, session: Session) -> Service<S> {
         let open = Arc::new(Open::new(&self.metrics.sessions));
-        Service { inner, layer: self.clone(), in_flight, _open: open }
+        Service { inner, layer: self.clone(), session, _open: open }
     }
 
     fn known(&self, method: &str) -> &'static str {
@@ -129,12 +160,12 @@ impl Layer {
     }
 }
 
-/// One session: counts its requests, and gives each the session's permits.
+/// Counts requests, and gives each its session.
 #[derive(Clone, Debug)]
 pub(crate) struct Service<S> {
     inner: S,
     layer: Layer,
-    in_flight: InFlight,
+    session: Session,
     _open: Arc<Open>,
 }
 
@@ -160,9 +191,11 @@ where
         let started = Instant::now();
         let method = self.layer.known(request.method_name());
         let metrics = self.layer.metrics.clone();
-        request.extensions_mut().insert(self.in_flight.clone());
+        request.extensions_mut().insert(self.session.clone());
+        let held = self.session.flow.hold(bytes(&request));
         let response = self.inner.call(request);
         async move {
+            let _held = held;
             let response = response.await;
             metrics.note(method, started, &response);
             response
@@ -172,7 +205,10 @@ where
     /// As the innermost service does it, so that each request of the batch passes through [`Self::call`].
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let this = self.clone();
+        let held = self.session.flow.hold(batch.iter().flatten().map(entry_bytes).sum());
         async move {
+            let _held = held;
+            let _turn = this.session.turn(&this.session.batches).await;
             let mut answers = BatchResponseBuilder::new_with_limit(this.layer.response_bytes_max);
             let mut notified = false;
             for entry in batch {
@@ -204,5 +240,17 @@ where
         notification: Notification<'a>,
     ) -> impl Future<Output = MethodResponse> + Send + 'a {
         self.inner.notification(notification)
+    }
+}
+
+/// Bytes of a request, as far as they matter.
+fn bytes(request: &Request<'_>) -> usize {
+    request.params.as_ref().map_or(0, |params| params.get().len())
+}
+
+fn entry_bytes(entry: &BatchEntry<'_>) -> usize {
+    match entry {
+        BatchEntry::Call(request) => bytes(request),
+        BatchEntry::Notification(_) => 0,
     }
 }

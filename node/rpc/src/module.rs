@@ -1,13 +1,12 @@
 //! How methods and subscriptions are registered: under all their names, with the bounds that all share.
 
-use crate::{args::Args, context::Context, error::Error, metrics::InFlight};
+use crate::{args::Args, context::Context, error::Error, metrics::Session};
 use jsonrpsee::{
     Extensions, PendingSubscriptionSink, ResponsePayload, RpcModule, SubscriptionSink,
     types::{ErrorObjectOwned, Params},
 };
 use serde::Serialize;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// A name is taken: a bug of whoever lists the methods.
 const TAKEN: &str = "each name is registered once";
@@ -29,18 +28,18 @@ impl Module {
         self.asynchronous(names, move |context, args| async move { run(&context, args) });
     }
 
-    /// A method that reads the database or the state.
+    /// A method that reads the database or the state, so that its answer may be large.
     pub fn blocking<R: Serialize + Clone + Send + 'static>(
         &mut self,
         names: &[&'static str],
         run: fn(&Context, Args) -> Result<R, Error>,
     ) {
-        self.asynchronous(names, move |context, args| async move {
+        self.large(names, move |context, args| async move {
             context.blocking(move |context| run(context, args)).await
         });
     }
 
-    /// A method that waits for others.
+    /// A method that waits for others, with a small answer.
     pub fn asynchronous<R, F>(
         &mut self,
         names: &[&'static str],
@@ -49,10 +48,34 @@ impl Module {
         R: Serialize + Clone + Send + 'static,
         F: Future<Output = Result<R, Error>> + Send,
     {
+        self.register(names, false, run);
+    }
+
+    /// A method whose answer may be large.
+    pub fn large<R, F>(
+        &mut self,
+        names: &[&'static str],
+        run: impl Fn(Arc<Context>, Args) -> F + Clone + Send + Sync + 'static,
+    ) where
+        R: Serialize + Clone + Send + 'static,
+        F: Future<Output = Result<R, Error>> + Send,
+    {
+        self.register(names, true, run);
+    }
+
+    fn register<R, F>(
+        &mut self,
+        names: &[&'static str],
+        large: bool,
+        run: impl Fn(Arc<Context>, Args) -> F + Clone + Send + Sync + 'static,
+    ) where
+        R: Serialize + Clone + Send + 'static,
+        F: Future<Output = Result<R, Error>> + Send,
+    {
         let name = names[0];
         let callback = move |params: Params<'static>, context, extensions: Extensions| {
             let run = run.clone();
-            async move { respond(&params, &extensions, |args| run(context, args)).await }
+            async move { respond(&params, &extensions, large, |args| run(context, args)).await }
         };
         self.0.register_async_method(name, callback).expect(TAKEN);
         self.alias(names);
@@ -97,15 +120,22 @@ impl Module {
 async fn respond<R, F>(
     params: &Params<'_>,
     extensions: &Extensions,
+    large: bool,
     run: impl FnOnce(Args) -> F,
 ) -> ResponsePayload<'static, R>
 where
     R: Serialize + Clone + 'static,
     F: Future<Output = Result<R, Error>>,
 {
-    let permit = match permit(extensions) {
-        Ok(permit) => permit,
-        Err(error) => return ResponsePayload::error(ErrorObjectOwned::from(error)),
+    let session = extensions.get::<Session>();
+    let permit = match session.map(|session| session.in_flight.clone().try_acquire_owned()) {
+        Some(Err(_)) => return ResponsePayload::error(ErrorObjectOwned::from(Error::Busy)),
+        Some(Ok(permit)) => Some(permit),
+        None => None,
+    };
+    let turn = match session.filter(|_| large) {
+        Some(session) => Some(session.turn(&session.large).await),
+        None => None,
     };
     let result = match Args::new(params) {
         Ok(args) => run(args).await,
@@ -118,16 +148,11 @@ where
     // The request counts until its answer has left: who does not read has no more room.
     let (payload, sent) = payload.notify_on_completion();
     tokio::spawn(async move {
-        let _permit = permit;
+        let _permits = (permit, turn);
         // An error means that nobody waits for the answer any more.
         let _ = sent.await;
     });
     payload
-}
-
-fn permit(extensions: &Extensions) -> Result<Option<OwnedSemaphorePermit>, Error> {
-    let in_flight = extensions.get::<InFlight>().map(|InFlight(permits)| permits.clone());
-    in_flight.map(|permits| permits.try_acquire_owned().map_err(|_| Error::Busy)).transpose()
 }
 
 /// Accepts a subscription.

@@ -2,15 +2,18 @@
 
 use crate::{
     Backend, Config, ConfigError, api,
+    config::SILENCE_MAX,
     context::Context,
-    metrics::{Layer, Metrics},
+    flow::{Flow, Socket},
+    metrics::{Layer, Metrics, Session},
     module::Module,
 };
 use http::{HeaderValue, Method, header};
 use jsonrpsee::{
-    RpcModule,
+    Methods, RpcModule,
     server::{
-        Server as JsonRpcServer, ServerBuilder, ServerHandle, middleware::rpc::RpcServiceBuilder,
+        ServerBuilder, ServerHandle, StopHandle, TowerServiceBuilder,
+        middleware::rpc::RpcServiceBuilder, serve_with_graceful_shutdown, stop_channel,
     },
 };
 use prometheus_client::registry::Registry;
@@ -19,8 +22,14 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Weak},
+    time::Duration,
 };
+use tokio::net::{TcpListener, TcpStream};
+use tower::layer::util::Identity;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// Wait before the next connection is taken after one could not be.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -41,23 +50,46 @@ pub enum StartError {
     Chain(String),
 }
 
-/// The JSON-RPC server.
+/// The JSON-RPC server, which listens and does not answer yet.
 #[derive(Debug)]
-pub struct Server;
+pub struct Server {
+    config: Config,
+    listener: TcpListener,
+    address: SocketAddr,
+}
 
 impl Server {
-    /// Starts to serve; gives the address that it got, and the handle that stops it. Handles can be dropped: the server
-    /// ends when `stop` is called, or with the runtime.
+    /// Takes the address, so that whoever needs a server finds out early that there can be none. Connections wait.
     ///
     /// # Errors
     ///
     /// A setting is not possible, or the address cannot be listened on.
-    pub async fn start(
-        config: &Config,
+    pub async fn bind(config: &Config) -> Result<Self, StartError> {
+        config.validate()?;
+        let address = config.address();
+        let error = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(error)?;
+        let address = listener.local_addr().map_err(error)?;
+        Ok(Self { config: config.clone(), listener, address })
+    }
+
+    /// The address that it got.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts to serve; gives the handle that stops it. Handles can be dropped: the server ends when `stop` is called, or
+    /// with the runtime.
+    ///
+    /// # Errors
+    ///
+    /// The chain has no first block.
+    pub fn start(
+        self,
         backend: Backend,
         registry: &mut Registry,
-    ) -> Result<(SocketAddr, ServerHandle), StartError> {
-        config.validate()?;
+    ) -> Result<ServerHandle, StartError> {
+        let Self { config, listener, address } = self;
         let metrics = Metrics::new(registry);
         let context = Context::new(backend, metrics.clone());
         let context = Arc::new(context.map_err(|error| StartError::Chain(error.to_string()))?);
@@ -67,21 +99,75 @@ impl Server {
             methods: Arc::new(methods),
             response_bytes_max: usize::try_from(config.response_bytes_max).unwrap_or(usize::MAX),
         };
-        let address = config.address();
-        let server: JsonRpcServer<_, _> = ServerBuilder::with_config(config.server())
-            .set_http_middleware(tower::ServiceBuilder::new().layer(cors(&config.cors)))
-            .set_rpc_middleware(
-                RpcServiceBuilder::new().layer_fn(move |inner| layer.service(inner)),
-            )
-            .build(address)
-            .await
-            .map_err(|source| StartError::Listen { address, source })?;
-        let listen_error = |source| StartError::Listen { address, source };
-        let bound = server.local_addr().map_err(listen_error)?;
-        let handle = server.start(module);
+        let (stop, handle) = stop_channel();
+        let connections = Connections {
+            methods: module.into(),
+            layer,
+            cors: cors(&config.cors),
+            settings: ServerBuilder::with_config(config.server()).to_service_builder(),
+            stop,
+        };
+        tokio::spawn(connections.accept(listener));
         tokio::spawn(remember(Arc::downgrade(&context), handle.clone()));
-        tracing::info!(address = %bound, "serving json-rpc");
-        Ok((bound, handle))
+        tracing::info!(%address, "serving json-rpc");
+        Ok(handle)
+    }
+}
+
+/// What each connection is served with.
+struct Connections {
+    methods: Methods,
+    layer: Layer,
+    cors: CorsLayer,
+    settings: TowerServiceBuilder<Identity, Identity>,
+    /// Comes last: when it is dropped, everything else is.
+    stop: StopHandle,
+}
+
+impl Connections {
+    /// Takes connections until the server is stopped.
+    async fn accept(self, listener: TcpListener) {
+        let stopped = self.stop.clone().shutdown();
+        tokio::pin!(stopped);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut stopped => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, _)) => self.serve(socket),
+                Err(error) => {
+                    // Mostly too many open files: some may be closed soon.
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, socket: TcpStream) {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a connection ended as it began");
+            return;
+        }
+        let flow = Flow::default();
+        let (session, layer) = (Session::new(flow.clone()), self.layer.clone());
+        let service = self
+            .settings
+            .clone()
+            .set_http_middleware(tower::ServiceBuilder::new().layer(self.cors.clone()))
+            .set_rpc_middleware(
+                RpcServiceBuilder::new()
+                    .layer_fn(move |inner| layer.service(inner, session.clone())),
+            )
+            .build(self.methods.clone(), self.stop.clone());
+        let socket = Socket::new(socket, flow, SILENCE_MAX);
+        let serving = serve_with_graceful_shutdown(socket, service, self.stop.clone().shutdown());
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::debug!(%error, "a connection failed");
+            }
+        });
     }
 }
 

@@ -221,10 +221,10 @@ impl Shell {
             work: false,
             due_in_ms,
         });
-        // The pool tells consensus of work that is left, so it must hear of the block after
-        // consensus does.
-        self.tell_pool(Control::Head { head: head.clone(), included });
-        self.heads.send_replace(head);
+        // Whoever hears of the block from the pool must find its state. The pool tells consensus of
+        // work that is left, so it must hear of the block after consensus does.
+        self.heads.send_replace(head.clone());
+        self.tell_pool(Control::Head { head, included });
         Ok(())
     }
 

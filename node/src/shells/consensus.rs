@@ -3,7 +3,7 @@
 use super::chain;
 use anyhow::{Context, Result, bail};
 use consensus::{
-    Consensus, Input, Output, Time, Timer,
+    Consensus, Fault, Input, Output, Time, Timer,
     store::{FileStore, Store},
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -88,6 +88,12 @@ impl Shell {
             }
             // A lone validator has nobody to tell, to ask or to follow.
             Output::Broadcast(_) | Output::Want { .. } | Output::Behind { .. } => Ok(()),
+            Output::Halt(fault @ (Fault::LogLost { .. } | Fault::BlocksLost { .. })) => bail!(
+                "{fault} (the record is {}, the log {}; without a record, a validator signs at once \
+                 if it is started with --sign-without-guard)",
+                self.store.guard_path().display(),
+                self.store.wal_path().display()
+            ),
             Output::Halt(fault) => bail!(fault),
         }
     }

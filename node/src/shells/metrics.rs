@@ -57,6 +57,44 @@ impl ChainMetrics {
     }
 }
 
+/// What the blobs thread counts.
+pub struct BlobMetrics {
+    bytes: Gauge,
+    pins: Gauge,
+    collected_bytes: Counter,
+}
+
+impl BlobMetrics {
+    /// Registers them.
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            bytes: Gauge::default(),
+            pins: Gauge::default(),
+            collected_bytes: Counter::default(),
+        };
+        let registry = registry.sub_registry_with_prefix("artel_blobs");
+        registry.register("bytes", "Bytes of all blocks of blobs", metrics.bytes.clone());
+        registry.register("pins", "Blobs pinned, by owner", metrics.pins.clone());
+        registry.register(
+            "collected_bytes",
+            "Bytes removed as nobody needed them",
+            metrics.collected_bytes.clone(),
+        );
+        metrics
+    }
+
+    /// Takes the store's size down.
+    pub fn set(&self, store: &blobs::Store) {
+        self.bytes.set(i64::try_from(store.bytes()).unwrap_or(i64::MAX));
+        self.pins.set(i64::try_from(store.pin_count()).unwrap_or(i64::MAX));
+    }
+
+    /// Counts what a collection removed.
+    pub fn count(&self, collected: &blobs::Collected) {
+        self.collected_bytes.inc_by(collected.bytes);
+    }
+}
+
 /// What the pool thread counts.
 pub struct PoolMetrics {
     /// Transactions whose signatures were checked.

@@ -168,6 +168,13 @@ pub enum Error {
     Source(io::Error),
 }
 
+impl Error {
+    /// Whether the blob's bytes are gone: uploading or fetching it again brings them back.
+    fn is_loss(&self) -> bool {
+        matches!(self, Self::Absent(_) | Self::Damaged { .. } | Self::BadRoot { .. })
+    }
+}
+
 /// What a collection did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
@@ -208,10 +215,14 @@ impl Store {
         }
         let store = Self { config, files, index: Mutex::new(index) };
         for (owner, cid) in store.files.pins()? {
-            // A pin whose blob has gone holds nothing: it is dropped, so that its owner notices on the next pin.
+            // A pin whose blob has gone or is damaged holds nothing: it is dropped, so that its owner notices on
+            // the next pin.
             match store.size(&cid) {
                 Ok(size) => store.index().pins.insert(owner, cid, size),
-                Err(Error::Absent(_)) => store.files.remove_pin(&owner, &cid)?,
+                Err(error) if error.is_loss() => {
+                    tracing::warn!(%owner, %cid, %error, "a pinned blob is lost");
+                    store.files.remove_pin(&owner, &cid)?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -346,6 +357,10 @@ impl Store {
             }
             None => index.blocks.get(cid).ok_or(Error::Absent(*cid))?.length,
         };
+        // A collection that is under way may not know of this pin.
+        for block in root.iter().flat_map(Root::leaves).chain([*cid]) {
+            index.refresh(&block);
+        }
         if index.pins.contains(owner, cid) {
             return Ok(());
         }
@@ -388,34 +403,61 @@ impl Store {
         self.index().pins.all()
     }
 
+    /// How many pins there are.
+    pub fn pin_count(&self) -> usize {
+        self.index().pins.len()
+    }
+
     /// Bytes of all blocks.
     pub fn bytes(&self) -> u64 {
         self.index().bytes
     }
 
-    /// Remove the blocks of blobs that nobody pins and that were not put since the last collection.
+    /// The store's limits.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Remove the blocks of blobs that nobody pins and that were neither put nor pinned since the last collection.
+    /// Others use the store meanwhile. A pinned blob whose root is damaged is given up, with a warning.
     pub fn collect(&self) -> Result<Collected, Error> {
-        let mut index = self.index();
-        let mut pinned = index.pins.blobs();
-        for root in pinned.clone().iter().filter(|cid| matches!(cid, Cid::Root(_))) {
-            let block = self.files.read_block(root, ROOT_BYTES_MAX as u64)?;
-            pinned.extend(decode_root(root, &block)?.leaves());
-        }
-        let mut collected = Collected::default();
-        let mut stale = Vec::new();
-        for (cid, entry) in &mut index.blocks {
-            let fresh = std::mem::take(&mut entry.fresh);
-            if !fresh && !pinned.contains(cid) {
-                stale.push((*cid, entry.length));
+        let mut pinned = self.index().pins.blobs();
+        for cid in pinned.clone() {
+            match self.root(&cid) {
+                Ok(root) => pinned.extend(root.iter().flat_map(Root::leaves)),
+                Err(error) if error.is_loss() => self.give_up(&cid, &error)?,
+                Err(error) => return Err(error),
             }
         }
-        for (cid, length) in stale {
+        let mut stale = Vec::new();
+        for (cid, entry) in &mut self.index().blocks {
+            let fresh = std::mem::take(&mut entry.fresh);
+            if !fresh && !pinned.contains(cid) {
+                stale.push(*cid);
+            }
+        }
+        let mut collected = Collected::default();
+        for cid in stale {
+            let mut index = self.index();
+            // It may have been put or pinned since.
+            let Some(entry) = index.blocks.get(&cid).filter(|entry| !entry.fresh) else { continue };
+            collected.blocks += 1;
+            collected.bytes += entry.length;
             self.files.remove_block(&cid)?;
             index.forget(&cid);
-            collected.blocks += 1;
-            collected.bytes += length;
         }
         Ok(collected)
+    }
+
+    /// Drop all pins of a blob that cannot be read.
+    fn give_up(&self, cid: &Cid, error: &Error) -> Result<(), Error> {
+        let mut index = self.index();
+        for owner in index.pins.owners(cid) {
+            tracing::warn!(%owner, %cid, %error, "a pinned blob is lost");
+            self.files.remove_pin(&owner, cid)?;
+            index.pins.remove(&owner, cid);
+        }
+        Ok(())
     }
 
     fn root(&self, cid: &Cid) -> Result<Option<Root>, Error> {

@@ -49,45 +49,55 @@ impl FromStr for Owner {
 
 /// Pins by owner, with each blob's bytes.
 #[derive(Default)]
-pub(super) struct Pins(BTreeMap<Owner, BTreeMap<Cid, u64>>);
+pub(super) struct Pins {
+    by_owner: BTreeMap<Owner, BTreeMap<Cid, u64>>,
+    count: usize,
+}
 
 impl Pins {
     pub fn len(&self) -> usize {
-        self.0.values().map(BTreeMap::len).sum()
+        self.count
     }
 
     pub fn contains(&self, owner: &Owner, cid: &Cid) -> bool {
-        self.0.get(owner).is_some_and(|blobs| blobs.contains_key(cid))
+        self.by_owner.get(owner).is_some_and(|blobs| blobs.contains_key(cid))
     }
 
     /// Bytes of an owner's blobs, each counted whole though blobs may share chunks.
     pub fn bytes(&self, owner: &Owner) -> u64 {
-        self.0.get(owner).map_or(0, |blobs| blobs.values().sum())
+        self.by_owner.get(owner).map_or(0, |blobs| blobs.values().sum())
     }
 
     pub fn insert(&mut self, owner: Owner, cid: Cid, size: u64) {
-        self.0.entry(owner).or_default().insert(cid, size);
+        let before = self.by_owner.entry(owner).or_default().insert(cid, size);
+        self.count += usize::from(before.is_none());
     }
 
     pub fn remove(&mut self, owner: &Owner, cid: &Cid) {
-        if let Some(blobs) = self.0.get_mut(owner) {
-            blobs.remove(cid);
+        if let Some(blobs) = self.by_owner.get_mut(owner) {
+            self.count -= usize::from(blobs.remove(cid).is_some());
             if blobs.is_empty() {
-                self.0.remove(owner);
+                self.by_owner.remove(owner);
             }
         }
     }
 
+    /// Who pins a blob.
+    pub fn owners(&self, cid: &Cid) -> Vec<Owner> {
+        let pinning = self.by_owner.iter().filter(|(_, blobs)| blobs.contains_key(cid));
+        pinning.map(|(owner, _)| owner.clone()).collect()
+    }
+
     pub fn of(&self, owner: &Owner) -> Vec<Cid> {
-        self.0.get(owner).map_or_else(Vec::new, |blobs| blobs.keys().copied().collect())
+        self.by_owner.get(owner).map_or_else(Vec::new, |blobs| blobs.keys().copied().collect())
     }
 
     pub fn blobs(&self) -> BTreeSet<Cid> {
-        self.0.values().flat_map(|blobs| blobs.keys().copied()).collect()
+        self.by_owner.values().flat_map(|blobs| blobs.keys().copied()).collect()
     }
 
     pub fn all(&self) -> Vec<(Owner, Cid, u64)> {
-        self.0
+        self.by_owner
             .iter()
             .flat_map(|(owner, blobs)| {
                 blobs.iter().map(move |(cid, size)| (owner.clone(), *cid, *size))

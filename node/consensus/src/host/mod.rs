@@ -15,6 +15,8 @@ use crate::{
     message::{Bytes, Message, Signature},
     replay::Replay,
     timers::{TimerKind, Timers},
+    types::Validators,
+    wal::Append,
 };
 use arc_malachitebft_core_consensus::{self as mc, Effect, Resumable, Resume};
 use arc_malachitebft_core_types as mt;
@@ -36,6 +38,8 @@ pub(crate) struct Host {
     identity: Identity,
     timeouts: TimeoutConfig,
     height: Height,
+    /// Whether nobody else decides this height.
+    pub(crate) alone: bool,
     pub(crate) parent: Hash,
     pub(crate) parent_certificate: Option<Certificate>,
     pub(crate) guard: Guard,
@@ -44,7 +48,7 @@ pub(crate) struct Host {
     pub(crate) bodies: Bodies,
     reported: Reported,
     /// Records that are not yet in an output.
-    log: Vec<u8>,
+    log: Append,
     pub(crate) replay: Option<Replay>,
     /// The block that may have to be proposed again.
     pub(crate) keep: Option<Hash>,
@@ -65,6 +69,7 @@ impl Host {
             identity,
             timeouts,
             height: 0,
+            alone: false,
             parent: Hash::ZERO,
             parent_certificate: None,
             guard,
@@ -72,7 +77,7 @@ impl Host {
             timers: Timers::default(),
             bodies: Bodies::default(),
             reported: Reported::default(),
-            log: Vec::new(),
+            log: Append::default(),
             replay: None,
             keep: None,
             sync_body: None,
@@ -93,10 +98,15 @@ impl Host {
         self.identity.account
     }
 
+    /// Whether this is the only one of the validators.
+    pub(crate) fn is_alone(&self, validators: &Validators) -> bool {
+        matches!(validators.members(), [only] if only.account == self.account())
+    }
+
     /// Leave the height before behind. `reset_log` unless the log has records of this height.
     pub(crate) fn start_height(&mut self, height: Height, reset_log: bool) {
         self.height = height;
-        self.log.clear();
+        self.log = Append::default();
         if reset_log {
             self.out.push(Output::ResetWal);
         }

@@ -43,13 +43,16 @@ impl Host {
 
     pub(super) fn write(&mut self, record: Record) {
         if !self.replay.as_ref().is_some_and(|replay| replay.knows(&record)) {
-            record.write(&mut self.log);
+            if !self.log.has_room(&record) {
+                self.flush_log();
+            }
+            self.log.push(&record);
         }
     }
 
     pub(super) fn flush_log(&mut self) {
         if !self.log.is_empty() {
-            self.out.push(Output::AppendWal(std::mem::take(&mut self.log)));
+            self.out.push(Output::AppendWal(std::mem::take(&mut self.log).finish()));
         }
     }
 

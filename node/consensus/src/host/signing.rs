@@ -5,7 +5,7 @@ use crate::{
     certificate::{CertificateError, Check, check_votes, require},
     context::{self, Address, Context, Members, round_number},
     guard::Refusal,
-    io::Identity,
+    io::{Fault, Identity},
     message::{Proposal, Signature, SignedProposal, SignedVote, Vote},
     types::{Step, Validators, vote_bytes},
 };
@@ -26,7 +26,7 @@ impl Host {
         match self.guard.sign_vote(Vote::from(&vote), sign) {
             Ok(signed) => (&signed).into(),
             Err(refusal) => {
-                self.warn_refused(vote.round, refusal);
+                self.on_refused(vote.round, refusal);
                 context::signed(vote, UNSIGNED)
             }
         }
@@ -41,7 +41,7 @@ impl Host {
         match self.guard.sign_proposal(Proposal::from(&proposal), sign) {
             Ok(signed) => (&signed).into(),
             Err(refusal) => {
-                self.warn_refused(proposal.round, refusal);
+                self.on_refused(proposal.round, refusal);
                 // Malachite stopped this timer when it proposed, and nothing else ends a round
                 // without proposal.
                 self.schedule_timeout(mt::Timeout::propose(proposal.round));
@@ -50,9 +50,18 @@ impl Host {
         }
     }
 
-    fn warn_refused(&self, round: Round, refusal: Refusal) {
+    /// The validators go on without a refused signature, but an only one has to have it. A replay
+    /// asks for signatures of rounds that are over; nothing depends on those.
+    fn on_refused(&mut self, round: Round, refusal: Refusal) {
         let height = self.height;
         let last = self.guard.last();
+        if self.alone
+            && self.replay.is_none()
+            && let Some(last) = last
+        {
+            self.fault = Some(Fault::LogLost { height, last });
+            return;
+        }
         tracing::warn!(height, %round, %refusal, ?last, "the last-signed guard refuses to sign");
     }
 

@@ -22,9 +22,15 @@ pub const WAL_BYTES_MAX: u64 = 1 << 30;
 const WAL_NAME: &str = "consensus.wal";
 const GUARD_NAME: &str = "last-signed";
 const MAGIC: [u8; 8] = *b"ARTELWAL";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Magic, version, genesis hash and checksum.
 const HEADER_BYTES: u64 = 8 + 4 + 32 + 4;
+/// What becomes of a validator that starts without its log.
+const GUARDED: &str = "the last-signed guard still prevents double signing, and a chain's only \
+                       validator that cannot go on says so";
+/// What to do with a log that is of no use.
+const MOVE_AWAY: &str = "move it away and start again: the last-signed guard still prevents double \
+                         signing, and a chain's only validator that cannot go on says so";
 /// A frame of the guard's file. Disks write pages of this size or whole fractions of it, so one
 /// write never touches both frames.
 const FRAME_BYTES: usize = 4_096;
@@ -46,8 +52,8 @@ pub enum StoreError {
     },
     /// Not a log of this version and chain.
     #[error(
-        "{} is no write-ahead log of version {VERSION} for the chain with genesis \
-         {genesis}: use the data folder of this chain",
+        "{} is no write-ahead log of version {VERSION} for the chain with genesis {genesis}: use the \
+         data folder of this chain; if another version or a broken disk wrote it, {MOVE_AWAY}",
         path.display()
     )]
     ForeignLog {
@@ -58,7 +64,7 @@ pub enum StoreError {
     },
     /// The log is larger than `WAL_BYTES_MAX`.
     #[error(
-        "{} has {bytes} bytes, above the limit of {WAL_BYTES_MAX}: move it away and start again",
+        "{} has {bytes} bytes, above the limit of {WAL_BYTES_MAX}: {MOVE_AWAY}",
         path.display()
     )]
     LogTooLong {
@@ -68,7 +74,7 @@ pub enum StoreError {
         bytes: u64,
     },
     /// Damage in the middle of the log.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}; without it, {GUARDED}", path.display())]
     Log {
         /// The file.
         path: PathBuf,
@@ -77,8 +83,9 @@ pub enum StoreError {
     },
     /// No frame of the guard's file is whole.
     #[error(
-        "{} is damaged, so that what this validator signed last is unknown: move it away, and \
-         the validator signs again once the chain has moved on",
+        "{} is damaged, so that what this validator signed last is unknown: move it away, and the \
+         validator signs again once others have moved the chain on; a chain's only validator has to \
+         be told to sign without it",
         path.display()
     )]
     Guard {
@@ -123,6 +130,16 @@ impl FileStore {
         let (guard, record) =
             guard.map_or((None, None), |(file, record)| (Some(file), Some(record)));
         Ok((Self { folder: folder.into(), wal, guard }, Recovered { records, guard: record }))
+    }
+
+    /// Where the last-signed record is.
+    pub fn guard_path(&self) -> PathBuf {
+        self.path(GUARD_NAME)
+    }
+
+    /// Where the log is.
+    pub fn wal_path(&self) -> PathBuf {
+        self.path(WAL_NAME)
     }
 
     fn path(&self, name: &str) -> PathBuf {

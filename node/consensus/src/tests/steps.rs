@@ -11,6 +11,7 @@ use primitives::{Certificate, Hash};
 use std::sync::Arc;
 
 const BLOCK: Hash = Hash([5; 32]);
+const OTHER: Hash = Hash([6; 32]);
 
 /// One of equal validators, started at height 1 with no one else there.
 fn start(node: usize, powers: &[u64]) -> (Consensus, Vec<Output>) {
@@ -104,6 +105,79 @@ fn without_guard_record_nothing_is_signed_until_the_chain_has_moved_on() {
     let builds = |out: &[Output]| out.iter().any(|o| matches!(o, Output::Build { .. }));
     assert!(!builds(&out), "the only validator does not even propose");
     assert!(!out.iter().any(|output| matches!(output, Output::WriteGuard(_))));
+}
+
+/// A node that starts at a height with what a store held, and is given a block. Its outputs.
+fn restarted(powers: &[u64], height: u32, recovered: Recovered, block: Hash) -> Vec<Output> {
+    let identity = Identity { genesis: GENESIS, account: account(0), key: key(0) };
+    let without = WithoutRecord::Override;
+    let mut consensus =
+        Consensus::new(Config::default(), identity, recovered, without).expect("sound");
+    let mut out = Vec::new();
+    let validators = validator_set(powers, height);
+    let start = Input::Start { height, validators, parent: GENESIS, certificate: None };
+    consensus.step(Time(0), start, &mut out);
+    let built = Input::Built { height, round: 0, block, body: body("a block") };
+    consensus.step(Time(5), built, &mut out);
+    out
+}
+
+/// What the only validator's store holds after a height: the record of the guard, and the log.
+fn left_by(height: u32) -> Recovered {
+    let mut recovered = Recovered::default();
+    for output in restarted(&[1], height, Recovered::default(), BLOCK) {
+        match output {
+            Output::WriteGuard(record) => recovered.guard = Some(record),
+            Output::AppendWal(bytes) => {
+                recovered.records.extend(crate::wal::read(&bytes).expect("whole").records);
+            }
+            _ => {}
+        }
+    }
+    assert!(recovered.guard.is_some() && !recovered.records.is_empty());
+    recovered
+}
+
+fn fault(out: &[Output]) -> Option<&Fault> {
+    match out {
+        [.., Output::Halt(fault)] => Some(fault),
+        _ => None,
+    }
+}
+
+fn commits(out: &[Output]) -> bool {
+    out.iter().any(|output| matches!(output, Output::Commit { .. }))
+}
+
+#[test]
+fn the_only_validator_halts_if_its_log_is_lost_and_the_guard_is_not() {
+    let whole = left_by(7);
+    let out = restarted(&[1], 7, whole.clone(), BLOCK);
+    assert!(commits(&out) && fault(&out).is_none(), "{out:?}");
+
+    let without_log = Recovered { records: Vec::new(), ..whole };
+    let out = restarted(&[1], 7, without_log.clone(), OTHER);
+    let Some(Fault::LogLost { height: 7, last }) = fault(&out) else { panic!("{out:?}") };
+    assert_eq!((last.height, last.round), (7, 0));
+    assert!(!commits(&out));
+    assert!(fault(&restarted(&[1; 4], 7, without_log.clone(), OTHER)).is_none(), "others go on");
+    // The next height is above all that was signed.
+    assert!(commits(&restarted(&[1], 8, without_log, OTHER)));
+}
+
+#[test]
+fn the_only_validator_halts_if_the_chain_has_lost_blocks() {
+    let whole = left_by(7);
+    let (log, guard) = (whole.records.clone(), whole.guard.clone());
+    for recovered in
+        [whole, Recovered { records: Vec::new(), guard }, Recovered { records: log, guard: None }]
+    {
+        let out = restarted(&[1], 6, recovered.clone(), OTHER);
+        assert_eq!(out, [Output::Halt(Fault::BlocksLost { height: 6, reached: 7 })]);
+        let text = Fault::BlocksLost { height: 6, reached: 7 }.to_string();
+        assert!(text.contains("block 5") && text.contains("height 7"), "{text}");
+        assert!(fault(&restarted(&[1; 4], 6, recovered, OTHER)).is_none(), "others have them");
+    }
 }
 
 fn body(text: &str) -> Bytes {

@@ -1,6 +1,6 @@
 use crate::{
     store::{FileStore, Recovered, Store, StoreError},
-    wal::{ElapsedStep, Entry, Record},
+    wal::{Append, ElapsedStep, Entry, Record},
 };
 use primitives::Hash;
 use std::{fs, path::Path};
@@ -16,9 +16,9 @@ fn record(round: u32) -> Record {
 }
 
 fn framed(record: &Record) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    record.write(&mut bytes);
-    bytes
+    let mut append = Append::default();
+    append.push(record);
+    append.finish()
 }
 
 #[test]

@@ -2,7 +2,7 @@ use super::network::account;
 use crate::{
     Body, Decided, Message, PolkaCertificate, Proposal, RoundCertificate, RoundReason, RoundVote,
     SignedProposal, SignedVote, Vote, VoteKind,
-    wal::{ElapsedStep, Entry, Record, read},
+    wal::{APPEND_BYTES_MAX, Append, ElapsedStep, Entry, Record, read},
 };
 use primitives::{Certificate, Hash};
 use proptest::prelude::*;
@@ -68,11 +68,18 @@ fn records() -> Vec<Record> {
     entries.into_iter().map(|entry| Record { height: 9, entry }).collect()
 }
 
+fn framed(records: &[Record]) -> Vec<u8> {
+    let mut append = Append::default();
+    records.iter().for_each(|record| append.push(record));
+    append.finish()
+}
+
+/// Each record in an append of its own, and where the appends end.
 fn log(records: &[Record]) -> (Vec<u8>, Vec<usize>) {
     let mut log = Vec::new();
     let mut ends = vec![0];
     for record in records {
-        record.write(&mut log);
+        log.extend(framed(std::slice::from_ref(record)));
         ends.push(log.len());
     }
     (log, ends)
@@ -126,6 +133,36 @@ fn a_flipped_bit_never_gives_a_wrong_record() {
     }
 }
 
+/// After a power cut each page of the last append may be there or not.
+#[test]
+fn an_append_of_which_pages_are_missing_is_cut_as_a_whole() {
+    const PAGE: usize = 32;
+    let (first, last) = (framed(&records()[..3]), framed(&records()));
+    for gone in 0..last.len().div_ceil(PAGE) {
+        let mut torn = last.clone();
+        let page = gone * PAGE..last.len().min((gone + 1) * PAGE);
+        torn[page].fill(0);
+        let log = read(&[first.clone(), torn].concat()).expect("a power cut is no damage");
+        assert_eq!((log.records, log.good_bytes), (records()[..3].to_vec(), first.len()));
+    }
+    let whole = read(&[first, last].concat()).expect("whole");
+    assert_eq!(whole.records, [&records()[..3], &records()].concat());
+}
+
+#[test]
+fn an_append_has_room_for_the_largest_record_and_no_more() {
+    let bytes = Arc::new(vec![0; crate::BODY_BYTES_MAX]);
+    let body = Body { height: 9, round: 1, block: BLOCK, bytes };
+    let record = Record { height: 9, entry: Entry::Body(body) };
+    let mut append = Append::default();
+    assert!(append.has_room(&record));
+    append.push(&record);
+    assert!(!append.has_room(&record) && append.has_room(&records()[0]));
+    let frame = append.finish();
+    assert!(frame.len() <= 8 + APPEND_BYTES_MAX);
+    assert_eq!(read(&frame).expect("whole").records, [record]);
+}
+
 #[test]
 fn damage_before_records_of_the_same_height_is_an_error_and_leftovers_are_not() {
     let (mut log, ends) = log(&records());
@@ -135,12 +172,12 @@ fn damage_before_records_of_the_same_height_is_an_error_and_leftovers_are_not() 
     // A new height's record, torn, over what an older height left behind.
     let old = Record { height: 8, entry: Entry::Elapsed { step: ElapsedStep::Propose, round: 0 } };
     let new = Record { height: 9, ..old.clone() };
-    let mut log = Vec::new();
-    new.write(&mut log);
+    let one = |record: &Record| framed(std::slice::from_ref(record));
+    let mut log = one(&new);
     let good = log.len();
-    new.write(&mut log);
+    log.extend(one(&new));
     *log.last_mut().expect("not empty") ^= 1;
-    old.write(&mut log);
+    log.extend(one(&old));
     let read = read(&log).expect("leftovers are no damage");
     assert_eq!((read.records, read.good_bytes), (vec![new], good));
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub(crate) fn register(module: &mut Module) {
     module.asynchronous(&["author_submitExtrinsic"], submit);
-    module.asynchronous(&["author_pendingExtrinsics"], |cx, _| pending(cx));
+    module.large(&["author_pendingExtrinsics"], |cx, _| pending(cx));
     module.subscription(
         &["author_submitAndWatchExtrinsic"],
         "author_extrinsicUpdate",

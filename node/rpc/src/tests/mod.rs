@@ -3,6 +3,7 @@
 mod author;
 mod bad_input;
 mod blocks;
+mod flow;
 mod market;
 mod server;
 mod state;
@@ -51,6 +52,7 @@ struct Node {
     address: SocketAddr,
     handle: ServerHandle,
     registry: Registry,
+    blobs: Arc<::blobs::Store>,
     folder: TempDir,
 }
 
@@ -99,11 +101,12 @@ impl Node {
         let (heads, receiver) = watch::channel(chain.head().clone());
         let (requests, pool) = crossbeam_channel::bounded(requests_max);
         let blobs = ::blobs::Store::open(&folder.path().join("blobs"), Default::default());
+        let blobs = Arc::new(blobs.expect("the store opens"));
         let backend = Backend {
             heads: receiver,
             database: chain.database().clone(),
             pool: requests,
-            blobs: Arc::new(blobs.expect("the store opens")),
+            blobs: blobs.clone(),
             chain: ChainInfo {
                 name: spec.name,
                 chain_type: spec.chain_type,
@@ -118,9 +121,10 @@ impl Node {
         };
         let mut registry = Registry::default();
         let config = Config { port: 0, ..config };
-        let started = Server::start(&config, backend, &mut registry).await;
-        let (address, handle) = started.expect("loopback has free ports");
-        Self { chain, heads, pool, address, handle, registry, folder }
+        let server = Server::bind(&config).await.expect("loopback has free ports");
+        let address = server.address();
+        let handle = server.start(backend, &mut registry).expect("the chain has a first block");
+        Self { chain, heads, pool, address, handle, registry, blobs, folder }
     }
 
     /// Makes a block final and tells the server.

@@ -1,5 +1,5 @@
 use super::*;
-use jsonrpsee::core::client::SubscriptionClientT;
+use jsonrpsee::core::client::{SubscriptionClientT, TransportReceiverT, TransportSenderT};
 use prometheus_client::encoding::text::encode;
 use std::collections::BTreeSet;
 
@@ -284,6 +284,55 @@ async fn who_does_not_wait_for_answers_is_refused_and_others_are_served() {
     assert!(asked.into_iter().all(|nonce| nonce.is_ok_and(|nonce| nonce == 3)));
 }
 
+/// Answers to these fill the sockets' buffers at once.
+const LARGE_BLOB_BYTES: usize = 4 << 20;
+/// Large answers that may be computed for one connection that never reads: those that are worked on, those that wait, the
+/// one that is being written, and what fits into the sockets' buffers.
+const UNREAD_ANSWERS_MAX: u64 = 16;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_never_reads_is_not_worked_for_and_others_are_served() {
+    let node = Node::start().await;
+    let cid = node.blobs.put(&vec![7; LARGE_BLOB_BYTES][..]).expect("there is room").to_string();
+    let url = Url::parse(&format!("ws://{}", node.address)).expect("the address makes a URL");
+    let build =
+        || WsTransportClientBuilder::default().max_response_size(64 << 20).build(url.clone());
+    let (mut sender, mut receiver) = build().await.expect("the server takes connections");
+    let (mut batcher, _unread) = build().await.expect("the server takes connections");
+    let requests = 4 * UNREAD_ANSWERS_MAX;
+    let ask = |id| json!({ "jsonrpc": "2.0", "id": id, "method": "artel_blob", "params": [cid] });
+    for id in 0..requests {
+        sender.send(ask(id).to_string()).await.expect("small requests fit");
+        batcher.send(json!([ask(id), ask(id)]).to_string()).await.expect("small requests fit");
+    }
+    let computed = || {
+        let mut text = String::new();
+        encode(&mut text, &node.registry).expect("a string takes all");
+        let line = r#"artel_rpc_requests_total{method="artel_blob",outcome="Ok"} "#;
+        let count = text.lines().find_map(|found| found.strip_prefix(line));
+        count.map_or(0, |count| count.parse::<u64>().expect("it is a number"))
+    };
+    let begun = async {
+        while computed() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WAIT, begun).await.expect("some are answered");
+
+    let others = 2 * UNREAD_ANSWERS_MAX;
+    for _ in 0..others {
+        let part: Value = node.ask("artel_blob", json!([cid])).await;
+        assert_eq!(part["size"], LARGE_BLOB_BYTES);
+    }
+    let unread = computed() - others;
+    assert!(unread <= 2 * UNREAD_ANSWERS_MAX, "{unread} answers are computed that nobody reads");
+
+    for _ in 0..requests {
+        let answer = tokio::time::timeout(WAIT, receiver.receive()).await;
+        answer.expect("all are answered").expect("the connection lasts");
+    }
+}
+
 #[test]
 fn settings_out_of_their_bounds_are_named() {
     let default = Config::default();
@@ -310,29 +359,7 @@ fn settings_out_of_their_bounds_are_named() {
 #[tokio::test]
 async fn an_address_that_is_taken_is_an_error_that_says_what_to_do() {
     let node = Node::start().await;
-    let (_heads, receiver) = watch::channel(node.chain.head().clone());
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let spec = spec();
-    let blobs = ::blobs::Store::open(folder.path(), Default::default()).expect("the store opens");
-    let backend = Backend {
-        heads: receiver,
-        database: node.chain.database().clone(),
-        pool: crossbeam_channel::bounded(1).0,
-        blobs: Arc::new(blobs),
-        chain: ChainInfo {
-            name: spec.name,
-            chain_type: spec.chain_type,
-            properties: spec.properties,
-        },
-        node: NodeInfo {
-            name: String::new(),
-            version: String::new(),
-            peers: 0,
-            is_validator: false,
-        },
-    };
     let config = Config { port: node.address.port(), ..Config::default() };
-    let error = Server::start(&config, backend, &mut Registry::default()).await;
-    let error = error.map(drop).expect_err("the port is taken").to_string();
+    let error = Server::bind(&config).await.map(drop).expect_err("the port is taken").to_string();
     assert!(error.contains("--rpc-port") && error.contains(&node.address.to_string()), "{error}");
 }
