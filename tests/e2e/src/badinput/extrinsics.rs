@@ -26,8 +26,11 @@ const RANDOM_BYTES_MAX: usize = 4_096;
 const DEPTH_MAX: usize = 2_000;
 /// Most bytes of a remark: more than a transaction may have.
 const REMARK_BYTES_MAX: usize = 2 << 20;
-/// Whose keys sign what is odd; what they have may go anywhere.
-const SIGNERS: [&str; 3] = ["//Dave", "//Eve", "//Ferdie"];
+/// Accounts that sign what is odd; what they have may go anywhere, so there are many.
+const SIGNERS: u64 = 100;
+/// Who gives each of them a thousand tokens.
+const FUNDER: &str = "//Eve";
+const FUNDS: u128 = 1_000_000_000_000_000;
 /// A batch of one call, up to that call: pallet, `batch`, and the list's length.
 const BATCH_OF_ONE: [u8; 3] = [utility::INDEX, 0, 4];
 
@@ -65,7 +68,11 @@ impl Extrinsics {
         let mut bob = testkit::Signer::new(testkit::bob(), genesis);
         let seeds = calls.iter().map(|call| bob.sign(call).0).collect();
         let calls = calls.iter().map(Encode::encode).collect();
-        let signers = SIGNERS.iter().map(|uri| (testkit::pair(uri), 0)).collect();
+        let signers: Vec<_> = (0..SIGNERS).map(|n| (testkit::numbered_pair(n), 0)).collect();
+        let fund = |(pair, _): &(Pair, Nonce)| testkit::transfer(pair, FUNDS);
+        let funding = utility::Call::batch_all { calls: signers.iter().map(fund).collect() };
+        let funding = RuntimeCall::Utility(funding);
+        served.client().call(&testkit::pair(FUNDER), &funding).await?;
         Ok(Self { served, genesis, calls, seeds, signers })
     }
 

@@ -195,7 +195,7 @@ async fn drive<D: Door>(
     drop(texts);
     report.end_bytes = memory::settled_bytes(process).await?;
     let growth = report.end_bytes.saturating_sub(report.warm_bytes);
-    if growth >= MEMORY_GROWTH_MAX {
+    if report.warm_bytes > 0 && growth >= MEMORY_GROWTH_MAX {
         let text = format!("memory grew by {growth} bytes, {MEMORY_GROWTH_MAX} are the bound");
         report.violations.push(text);
     }
