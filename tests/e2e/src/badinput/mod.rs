@@ -243,7 +243,8 @@ fn check_text(text: &str) -> Result<()> {
             bail!("the error is the program's own: '{text}'");
         }
     }
-    let is_control = |c: char| c.is_control() && c != '\n';
+    // The decoder of SCALE lays its message out in lines.
+    let is_control = |c: char| c.is_control() && c != '\n' && c != '\t';
     ensure!(!text.contains(is_control), "the error has control characters: {text:?}");
     Ok(())
 }

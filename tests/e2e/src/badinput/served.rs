@@ -145,7 +145,8 @@ pub struct Socket {
 
 impl Socket {
     /// Sends a text, and then a question that is always answered. Gives all answers until that one
-    /// has come, and until at least one other has if `is_answered`; notifications are left out.
+    /// has come, and until at least one other has if `is_answered`; notifications are left out. An
+    /// answer that a node takes its time for may come with a later exchange.
     pub async fn exchange(&mut self, text: String, is_answered: bool) -> Result<Vec<Value>> {
         const CLOSED: &str = "the node closed the connection";
         self.asked += 1;

@@ -11,7 +11,8 @@ use std::cell::RefCell;
 fn holds<D: Door>(open: impl Future<Output = Result<D>>) {
     let runtime = tokio::runtime::Runtime::new().expect("threads can be made");
     let door = RefCell::new(runtime.block_on(open).expect("the door opens"));
-    TestRunner::new(ProptestConfig::default())
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    TestRunner::new(config)
         .run(&any::<u64>().no_shrink(), |seed| {
             let mut door = door.borrow_mut();
             let outcome = runtime.block_on(attempt(&mut *door, seed));
