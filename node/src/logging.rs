@@ -3,8 +3,9 @@
 use anyhow::{Context, Result};
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
-/// Libraries whose `info` is noise here; a filter that names them counts more.
-const QUIET: &str = "arc_malachitebft=warn,jsonrpsee=warn";
+/// Libraries whose `info` is noise here, and one part whose warnings any caller can cause; a filter
+/// that names them counts more.
+const QUIET: &str = "arc_malachitebft=warn,jsonrpsee=warn,jsonrpsee_server::middleware=error";
 
 /// Starts logging to standard error. `filter` is as in `info,consensus=debug`.
 pub fn start(filter: &str, json: bool) -> Result<()> {

@@ -15,7 +15,9 @@ use pallets::{
     system::{self, BASE_WEIGHT},
     transaction_payment::{self, FeeDetails},
 };
-use primitives::{AccountId, Balance, Hash, Nonce, OpaqueTransaction, StateRead, crypto::keys};
+use primitives::{
+    AccountId, Balance, Hash, Nonce, OpaqueTransaction, StateRead, crypto::keys, shown,
+};
 use scale_info::{MetaType, TypeInfo, meta_type};
 
 /// Versions of metadata that are served.
@@ -75,7 +77,7 @@ pub fn call(
         let name = method.strip_prefix(api.name)?.strip_prefix('_')?;
         api.methods.iter().find(|method| method.name == name)
     });
-    let short = || method.chars().take(100).collect::<String>();
+    let short = || shown(method, 100);
     let found = found.ok_or_else(|| CallError::NotFound(short()))?;
     (found.run)(&View { state, at }, args)
         .map_err(|e| CallError::BadArguments { method: short(), reason: e.to_string() })

@@ -2,13 +2,15 @@
 
 use crate::{Genesis, genesis_state};
 use pallets::balances::EXISTENTIAL_DEPOSIT;
-use primitives::{Balance, crypto::ss58};
+use primitives::{Balance, crypto::ss58, shown};
 use serde::{Deserialize, Serialize};
 
 /// Most bytes of a chain specification.
 pub const SPEC_BYTES_MAX: usize = 1 << 30;
 /// Most bytes of a chain's name or id.
 const NAME_BYTES_MAX: usize = 64;
+/// Longest part of the parser's message that is repeated, in characters.
+const MESSAGE_CHARS_MAX: usize = 300;
 /// Most nodes that a specification names to begin with.
 const BOOTNODES_MAX: usize = 64;
 
@@ -80,8 +82,7 @@ impl ChainSpec {
         if json.len() > SPEC_BYTES_MAX {
             return Err(format!("the spec has {} bytes: {SPEC_BYTES_MAX} is the most", json.len()));
         }
-        let spec: Self =
-            serde_json::from_str(json).map_err(|e| format!("the spec is not in its form: {e}"))?;
+        let spec: Self = serde_json::from_str(json).map_err(|error| malformed(&error))?;
         spec.validate()?;
         Ok(spec)
     }
@@ -99,7 +100,8 @@ impl ChainSpec {
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if !self.id.chars().all(plain) {
-            return Err(format!("the id '{}' has more than letters, digits, - and _", self.id));
+            let id = shown(&self.id, NAME_BYTES_MAX);
+            return Err(format!("the id '{id}' has more than letters, digits, - and _"));
         }
         if self.bootnodes.len() > BOOTNODES_MAX {
             return Err(format!("more than {BOOTNODES_MAX} bootnodes: name fewer"));
@@ -128,4 +130,12 @@ impl ChainSpec {
         }
         Ok(())
     }
+}
+
+/// What the parser says, and where. It repeats what it found, which may be long.
+fn malformed(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    let what = text.strip_suffix(&place).unwrap_or(&text);
+    format!("the spec is not in its form: {}{place}", shown(what, MESSAGE_CHARS_MAX))
 }

@@ -1,7 +1,7 @@
 //! Names of blobs.
 
 use multihash::Multihash;
-use primitives::{Hash, crypto::hash::blake2_256};
+use primitives::{Hash, crypto::hash::blake2_256, shown};
 use std::{fmt, str::FromStr};
 
 /// Length of a CID's binary form.
@@ -109,7 +109,7 @@ impl FromStr for Cid {
         ::cid::Cid::from_str(text)
             .ok()
             .and_then(|cid| Self::from_standard(&cid))
-            .ok_or_else(|| ParseCidError(text.chars().take(SHOWN_CHARS_MAX).collect()))
+            .ok_or_else(|| ParseCidError(shown(text, SHOWN_CHARS_MAX)))
     }
 }
 

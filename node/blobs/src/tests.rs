@@ -80,9 +80,11 @@ fn foreign_names_are_refused() {
         "bafk2bzace",
         "QmaUV8DCKX6MVg4sgifinKhQuFGNGJVZSTQ8msrMfCKu75",
         "bafkreie74tgmnxqwojhtumgh5dzfj46gi4mynlfr7dmm7duwzyvnpw7h7m",
+        "bafk\u{1b}[2J\n",
     ] {
         let error = text.parse::<Cid>().expect_err("no name of ours");
         assert!(error.to_string().contains("blake2b-256"), "{error}");
+        assert!(!error.to_string().contains(char::is_control), "{error:?}");
     }
     let good = Cid::of_raw(b"x").to_bytes();
     assert_eq!(Cid::from_bytes(&good), Ok(Cid::of_raw(b"x")));

@@ -5,6 +5,9 @@ use crate::limits::{MEMORY_PAGES_MAX, MODULE_BYTES_MAX};
 use crate::wasi::{Halt, Wasi};
 use crate::{Job, Outcome, Report, TrapCode, fuel};
 
+/// Longest reason for a rejection, in characters.
+const REASON_CHARS_MAX: usize = 1_000;
+
 /// A job that is ready for an engine.
 pub(crate) struct Prepared {
     /// The module that meters itself.
@@ -34,7 +37,7 @@ pub(crate) fn prepare(job: &Job<'_>) -> Result<Prepared, Report> {
     let rejected = |code, reason: String, fuel_left| Report {
         outcome: Outcome::Trap { code },
         fuel_used: used(fuel_left),
-        log: reason.into_bytes(),
+        log: shown(&reason).into_bytes(),
     };
 
     if job.program.len() > MODULE_BYTES_MAX {
@@ -84,6 +87,13 @@ fn charge(fuel_limit: i64, fuel_left: i64, amount: u64) -> Result<i64, Report> {
 fn out_of_fuel(fuel_limit: i64) -> Report {
     let fuel_used = u64::try_from(fuel_limit).expect("the limit comes from a u64");
     Report { outcome: Outcome::OutOfFuel, fuel_used, log: Vec::new() }
+}
+
+/// The reason for a rejection may repeat the module's own names: cut, and without what would upset a
+/// terminal or a log.
+fn shown(reason: &str) -> String {
+    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    reason.chars().take(REASON_CHARS_MAX).map(plain).collect()
 }
 
 fn bytes(slice: &[u8]) -> u64 {

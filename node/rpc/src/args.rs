@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use jsonrpsee::{core::JsonRawValue, types::Params};
+use primitives::shown;
 use serde::de::DeserializeOwned;
 use std::vec::IntoIter;
 
@@ -38,7 +39,7 @@ impl Args {
     pub fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Error> {
         let Some(value) = self.0.next() else { return Ok(None) };
         serde_json::from_str(value.get()).map_err(|error| {
-            let text: String = error.to_string().chars().take(MESSAGE_CHARS_MAX).collect();
+            let text = shown(&error.to_string(), MESSAGE_CHARS_MAX);
             Error::Params(format!("parameter `{name}`: {text}"))
         })
     }

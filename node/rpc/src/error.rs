@@ -3,7 +3,10 @@
 use crate::SubmitError;
 use jsonrpsee::types::{
     ErrorObjectOwned,
-    error::{ErrorCode, INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, SERVER_IS_BUSY_CODE},
+    error::{
+        ErrorCode, INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, INVALID_REQUEST_CODE,
+        SERVER_IS_BUSY_CODE,
+    },
 };
 use primitives::Hash;
 use runtime::{CUSTOM_BAD_ENCODING, CallError, InvalidTransaction};
@@ -39,6 +42,8 @@ pub(crate) enum Error {
     Submit(#[from] SubmitError),
     #[error("Immediately Dropped")]
     PoolBusy,
+    #[error("{0} is about a subscription, which needs a WebSocket: connect to ws://")]
+    NeedsWebSocket(&'static str),
     #[error(
         "this connection has too many requests that are not answered: wait for answers before sending more"
     )]
@@ -67,6 +72,7 @@ impl From<Error> for ErrorObjectOwned {
                 error.to_string(),
                 Some("too many transactions come in at once: send it again in a moment"),
             ),
+            Error::NeedsWebSocket(_) => plain(INVALID_REQUEST_CODE),
             Error::Busy => plain(SERVER_IS_BUSY_CODE),
             Error::Blobs(error) => blob(error),
             Error::Stopping | Error::Storage(_) | Error::Failed => plain(INTERNAL_ERROR_CODE),

@@ -2,12 +2,13 @@
 
 use crate::{
     config::{BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_MAX, LARGE_IN_FLIGHT_MAX},
+    error::Error,
     flow::Flow,
 };
 use jsonrpsee::{
     core::middleware::{Batch, BatchEntry, Notification},
     server::{BatchResponseBuilder, MethodResponse, middleware::rpc::RpcServiceT},
-    types::Request,
+    types::{ErrorObjectOwned, Id, Request, error::ErrorCode},
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
@@ -145,6 +146,8 @@ pub(crate) struct Layer {
     pub metrics: Metrics,
     /// All that is served.
     pub methods: Arc<BTreeSet<&'static str>>,
+    /// Those that begin or end subscriptions.
+    pub subscriptions: Arc<BTreeSet<&'static str>>,
     pub response_bytes_max: usize,
 }
 
@@ -157,6 +160,23 @@ impl Layer {
 
     fn known(&self, method: &str) -> &'static str {
         self.methods.get(method).copied().unwrap_or(UNKNOWN)
+    }
+
+    /// Over HTTP the library answers a subscription with its internal error: this says what is wrong.
+    fn explain(
+        &self,
+        method: &'static str,
+        id: Id<'_>,
+        response: MethodResponse,
+    ) -> MethodResponse {
+        let is_librarys = response.as_error_code() == Some(ErrorCode::InternalError.code())
+            && response.as_json().get().contains(ErrorCode::InternalError.message());
+        if !is_librarys || !self.subscriptions.contains(method) {
+            return response;
+        }
+        let error = Error::NeedsWebSocket(method);
+        let extensions = response.extensions().clone();
+        MethodResponse::error(id, ErrorObjectOwned::from(error)).with_extensions(extensions)
     }
 }
 
@@ -190,14 +210,15 @@ where
     ) -> impl Future<Output = MethodResponse> + Send + 'a {
         let started = Instant::now();
         let method = self.layer.known(request.method_name());
-        let metrics = self.layer.metrics.clone();
+        let layer = self.layer.clone();
+        let id = request.id();
         request.extensions_mut().insert(self.session.clone());
         let held = self.session.flow.hold(bytes(&request));
         let response = self.inner.call(request);
         async move {
             let _held = held;
-            let response = response.await;
-            metrics.note(method, started, &response);
+            let response = layer.explain(method, id, response.await);
+            layer.metrics.note(method, started, &response);
             response
         }
     }

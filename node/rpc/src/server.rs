@@ -10,7 +10,7 @@ use crate::{
 };
 use http::{HeaderValue, Method, header};
 use jsonrpsee::{
-    Methods, RpcModule,
+    MethodCallback, Methods, RpcModule,
     server::{
         ServerBuilder, ServerHandle, StopHandle, TowerServiceBuilder,
         middleware::rpc::RpcServiceBuilder, serve_with_graceful_shutdown, stop_channel,
@@ -93,10 +93,13 @@ impl Server {
         let metrics = Metrics::new(registry);
         let context = Context::new(backend, metrics.clone());
         let context = Arc::new(context.map_err(|error| StartError::Chain(error.to_string()))?);
-        let (module, methods) = module(context.clone());
+        let module = module(context.clone());
+        let methods = module.method_names().collect();
+        let subscriptions = subscriptions(&module);
         let layer = Layer {
             metrics,
             methods: Arc::new(methods),
+            subscriptions: Arc::new(subscriptions),
             response_bytes_max: usize::try_from(config.response_bytes_max).unwrap_or(usize::MAX),
         };
         let (stop, handle) = stop_channel();
@@ -171,12 +174,22 @@ impl Connections {
     }
 }
 
-/// Everything that is served, and its names.
-fn module(context: Arc<Context>) -> (RpcModule<Context>, BTreeSet<&'static str>) {
+/// Everything that is served.
+fn module(context: Arc<Context>) -> RpcModule<Context> {
     let mut module = Module(RpcModule::from_arc(context));
     api::register(&mut module);
-    let names = module.0.method_names().collect();
-    (module.0, names)
+    module.0
+}
+
+/// The names that begin or end subscriptions.
+fn subscriptions(module: &RpcModule<Context>) -> BTreeSet<&'static str> {
+    let is_one = |name: &&'static str| {
+        matches!(
+            module.method(name),
+            Some(MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_))
+        )
+    };
+    module.method_names().filter(is_one).collect()
 }
 
 /// Keeps the states of the latest blocks within reach, until the server ends.

@@ -3,7 +3,7 @@
 mod account;
 mod agent;
 mod amount;
-mod chain_spec;
+pub mod chain_spec;
 mod demo;
 pub(crate) mod dev;
 pub mod key;

@@ -1,6 +1,6 @@
 //! Who acts: accounts and the ways that a transaction may name one.
 
-use crate::crypto::ss58;
+use crate::{crypto::ss58, shown};
 use codec::{Compact, Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::{
     Path, Type, TypeInfo, TypeParameter,
@@ -91,7 +91,7 @@ impl FromStr for AccountId {
             let mut bytes = [0; 32];
             return hex::decode_to_slice(text, &mut bytes)
                 .map(|()| Self(bytes))
-                .map_err(|_| ss58::Error::BadHex(text.chars().take(80).collect()));
+                .map_err(|_| ss58::Error::BadHex(shown(text, 80)));
         }
         ss58::decode(text).map(|(bytes, _prefix)| Self(bytes))
     }

@@ -168,8 +168,10 @@ impl<'de> serde::Deserialize<'de> for Balance {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Balance, E> {
-                text.parse()
-                    .map_err(|_| E::custom(format_args!("'{text}' is not a whole number of units")))
+                text.parse().map_err(|_| {
+                    let text = crate::shown(text, 80);
+                    E::custom(format_args!("'{text}' is not a whole number of units"))
+                })
             }
         }
         deserializer.deserialize_any(Visitor)

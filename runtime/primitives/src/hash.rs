@@ -1,5 +1,6 @@
 //! The 32-byte blake2b hash that names blocks, transactions and state roots.
 
+use crate::shown;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use std::{fmt, str::FromStr};
@@ -66,8 +67,7 @@ impl FromStr for Hash {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes)
-            .map_err(|_| ParseHashError(text.chars().take(80).collect()))?;
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseHashError(shown(text, 80)))?;
         Ok(Self(bytes))
     }
 }

@@ -9,6 +9,7 @@ mod era;
 mod hash;
 pub mod proof;
 mod state;
+mod text;
 mod transaction;
 mod validators;
 
@@ -18,6 +19,7 @@ pub use block::{Block, Digest, DigestItem, Header, OpaqueTransaction, TRANSACTIO
 pub use era::{ERA_PERIOD_MAX, ERA_PERIOD_MIN, Era};
 pub use hash::{Hash, ParseHashError};
 pub use state::{RawKey, RawValue, StateRead, Writes};
+pub use text::shown;
 pub use transaction::{
     MultiSignature, SIGNING_PAYLOAD_PLAIN_MAX, SigningContext, Transaction, TransactionExtra,
     signing_payload,

@@ -108,6 +108,15 @@ fn a_spec_that_cannot_begin_says_why() {
 }
 
 #[test]
+fn a_malformed_spec_is_told_of_in_few_plain_words() {
+    let refusal = |json: &str| ChainSpec::from_json(json).err().expect("the spec is wrong");
+    let reason = refusal(&format!("{{\n\"x\\u001b[2J{}\": 1}}", "y".repeat(100_000)));
+    assert!(reason.contains("unknown field") && reason.contains(" at line 2 column "));
+    assert!(reason.len() < 500 && !reason.contains(char::is_control), "{reason:?}");
+    assert!(refusal("{").contains("line 1 column 1"));
+}
+
+#[test]
 fn the_first_state_satisfies_every_invariant() {
     for spec in [ChainSpec::dev(), ChainSpec::local()] {
         let mut state = framework::MemState::default();

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
 
+pub mod badinput;
 pub mod crash;
 pub mod process;

@@ -6,7 +6,10 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::Duration,
 };
@@ -15,10 +18,15 @@ use std::{
 const START_WAIT_MAX: Duration = Duration::from_secs(60);
 /// What a node prints when it serves.
 const READY: &str = "JSON-RPC: ";
+/// What a line of the log has when the node itself is at fault.
+const FAULTS: [&str; 2] = ["panicked at", "ERROR"];
+/// Most such lines that are kept.
+const FAULTS_MAX: usize = 16;
 
 /// A running `artel dev`; it is killed when this is dropped.
 pub struct DevNode {
     child: Child,
+    faults: Arc<Mutex<Vec<String>>>,
     /// WebSocket address of JSON-RPC.
     pub url: String,
 }
@@ -40,12 +48,20 @@ impl DevNode {
         let stderr = child.stderr.take().context("the standard error is piped")?;
         let (lines, ready) = mpsc::sync_channel(64);
         // Reads until the node ends, so that its pipe never fills; what nobody takes is dropped.
+        let faults = Arc::<Mutex<Vec<String>>>::default();
+        let noted = faults.clone();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if FAULTS.iter().any(|fault| line.contains(fault)) {
+                    let mut noted = noted.lock().expect("no holder panics");
+                    if noted.len() < FAULTS_MAX {
+                        noted.push(line.clone());
+                    }
+                }
                 let _ = lines.try_send(line);
             }
         });
-        let mut node = Self { child, url: String::new() };
+        let mut node = Self { child, faults, url: String::new() };
         let mut printed = Vec::new();
         loop {
             match ready.recv_timeout(START_WAIT_MAX) {
@@ -66,6 +82,16 @@ impl DevNode {
     /// A connection to the node.
     pub async fn client(&self) -> Result<Client> {
         Ok(Client::connect(&self.url).await?)
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The first lines of the log that tell of a panic, or of an error of the node itself.
+    pub fn faults(&self) -> Vec<String> {
+        self.faults.lock().expect("no holder panics").clone()
     }
 
     /// Kills the process at once, as a crash does.

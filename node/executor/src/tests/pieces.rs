@@ -1,7 +1,8 @@
 //! Small facts about codes and tables.
 
-use crate::trap::TrapCode;
+use super::{Case, assemble};
 use crate::wasi::CALLS;
+use crate::{Outcome, trap::TrapCode};
 use std::collections::BTreeSet;
 
 #[test]
@@ -21,4 +22,14 @@ fn calls_have_names_of_their_own_and_at_most_nine_parameters() {
     let names: BTreeSet<&str> = CALLS.iter().map(|call| call.name).collect();
     assert_eq!(names.len(), CALLS.len());
     assert!(CALLS.iter().all(|call| call.parameters.len() <= 9));
+}
+
+#[test]
+fn a_rejection_is_told_in_few_plain_words() {
+    let long = "y".repeat(50_000);
+    let module = format!(r#"(module (import "x\1b[2J" "{long}" (func)) (func (export "_start")))"#);
+    let report = Case::new("strange names", assemble(&module)).agreed();
+    assert_eq!(report.outcome, Outcome::Trap { code: TrapCode::ForbiddenImport });
+    let log = String::from_utf8(report.log).expect("it is text");
+    assert!(log.len() <= 1_000 && !log.contains(char::is_control), "{log:?}");
 }

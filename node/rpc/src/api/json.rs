@@ -1,7 +1,7 @@
 //! Substrate's JSON shapes of headers, blocks and numbers.
 
 use codec::Encode;
-use primitives::{Block, Certificate, Hash, Header, Height};
+use primitives::{Block, Certificate, Hash, Header, Height, shown};
 use runtime::view::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +84,7 @@ impl NumberOrHex {
                 let digits = text.strip_prefix("0x").unwrap_or_default();
                 let valid = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_hexdigit());
                 if !valid {
-                    let shown: String = text.chars().take(40).collect();
+                    let shown = shown(text, 40);
                     return Err(format!("'{shown}' is no block's number: write 42 or \"0x2a\""));
                 }
                 // Too many digits for any number are too many for any block.

@@ -62,12 +62,7 @@ fn check_answer(body: &[u8], head: &str, answer: &str) -> Result<(), TestCaseErr
             prop_assert!(code != 0 && !message.is_empty(), "{answer}");
             prop_assert!(message.len() < 1_000, "errors are short: {answer}");
             let shown = String::from_utf8_lossy(&body[..body.len().min(500)]);
-            // Subscriptions over HTTP are jsonrpsee's internal error; any other one is a bug.
-            let subscribes = shown.contains("ubscribe") || shown.contains("atch");
-            prop_assert!(
-                code != -32603 || subscribes || shown.contains("artel_taskEvents"),
-                "{shown}: {answer}"
-            );
+            prop_assert!(code != -32603, "{shown}: {answer}");
         }
     }
     Ok(())

@@ -91,6 +91,17 @@ async fn the_list_of_methods_is_what_is_served() {
 }
 
 #[tokio::test]
+async fn a_subscription_over_http_says_what_it_needs() {
+    let node = Node::start().await;
+    for method in METHODS.iter().filter(|method| method.contains("ubscribe")) {
+        let answer = node.try_ask::<Value>(method, json!([])).await;
+        let (code, message, _) = answer.expect_err("nobody can be notified");
+        assert_eq!(code, -32600, "{method}: {message}");
+        assert!(message.contains(method) && message.contains("WebSocket"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_served_is_an_unknown_method() {
     let node = Node::start().await;
     let listed: BTreeSet<_> = METHODS.iter().copied().collect();

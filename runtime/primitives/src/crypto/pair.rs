@@ -7,7 +7,7 @@
 //! Verifiers see no difference.
 
 use super::{keys, random::Stream, uri};
-use crate::{AccountId, MultiSignature, crypto::hash::blake2_256};
+use crate::{AccountId, MultiSignature, crypto::hash::blake2_256, shown};
 use ed25519_dalek::Signer;
 use schnorrkel::{
     ExpansionMode, Keypair, MiniSecretKey,
@@ -41,7 +41,7 @@ impl FromStr for Scheme {
             "sr25519" => Ok(Self::Sr25519),
             "ed25519" => Ok(Self::Ed25519),
             "ecdsa" => Ok(Self::Ecdsa),
-            _ => Err(ParseSchemeError(text.chars().take(80).collect())),
+            _ => Err(ParseSchemeError(shown(text, 80))),
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! The prefix names a network: one byte below 64, else two bytes with 14 bits.
 
-use crate::crypto::hash::blake2_512;
+use crate::{crypto::hash::blake2_512, shown};
 
 /// The prefix of networks without one of their own; this chain's text form.
 pub const PREFIX_DEFAULT: u16 = 42;
@@ -80,7 +80,7 @@ pub fn decode(text: &str) -> Result<([u8; 32], u16), Error> {
             | bs58::decode::Error::NonAsciiCharacter { index } => index,
             _ => 0,
         };
-        Error::BadCharacter { text: text.into(), index }
+        Error::BadCharacter { text: shown(text, TEXT_CHARS_MAX), index }
     })?;
     let (prefix, prefix_bytes) = match bytes[..] {
         [first @ 0..64, ..] => (u16::from(first), 1),
