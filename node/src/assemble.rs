@@ -6,7 +6,7 @@ use crate::{
     shells::{
         blobs as blobs_shell, chain as chain_shell, consensus as consensus_shell,
         metrics::{BlobMetrics, ChainMetrics, PoolMetrics},
-        pool as pool_shell,
+        pool as pool_shell, verify as verify_shell,
     },
 };
 use anyhow::{Context, Result, anyhow, ensure};
@@ -160,6 +160,8 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let (consensus_sender, consensus_inbox) = bounded(consensus_shell::INBOX_MAX);
     let (control, control_inbox) = bounded(chain_shell::COMMANDS_MAX);
     let (requests, request_inbox) = bounded(pool_shell::REQUESTS_MAX);
+    let (batches, batch_inbox) = bounded(verify_shell::BATCHES_MAX);
+    let (verdicts, verdict_inbox) = bounded(verify_shell::BATCHES_MAX);
 
     // Consensus: owns the write-ahead log and the guard.
     let (store, recovered) = FileStore::open(&home.join("consensus"), &genesis)?;
@@ -204,13 +206,17 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let shell = pool_shell::Shell {
         pool: Pool::new(config.txpool, head.height),
         head,
-        verifier,
+        verifier: verifier.clone(),
         control: control_inbox,
         requests: request_inbox,
+        batches,
+        verdicts: verdict_inbox,
         consensus: consensus_sender,
         metrics: pool_metrics,
     };
     tasks.add_thread(Part::Pool, "txpool", pool_stop, move |stop| shell.run(stop))?;
+    let shell = verify_shell::Shell { verifier, batches: batch_inbox, verdicts };
+    tasks.add_thread(Part::Pool, "verify", pool_stop, move |stop| shell.run(stop))?;
 
     let shell = consensus_shell::Shell { core, store, inbox: consensus_inbox, chain: commands };
     tasks.add_thread(Part::Consensus, "consensus", consensus_stop, move |stop| {

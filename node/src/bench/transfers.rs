@@ -40,7 +40,7 @@ const VERIFY_COUNT: usize = 200_704;
 /// Baseline runs, of which the best counts.
 const VERIFY_RUNS: usize = 3;
 /// Most transactions on their way at a time under full load.
-const WINDOW: usize = 65_536;
+const WINDOW: usize = 98_304;
 /// Share of the full rate at which latency is measured.
 const OPEN_LOOP_SHARE: f64 = 0.8;
 

@@ -5,3 +5,4 @@ pub mod chain;
 pub mod consensus;
 pub mod metrics;
 pub mod pool;
+pub mod verify;

@@ -1,13 +1,14 @@
-//! The pool thread: owns the pool, and verifies what comes in, in batches over all cores.
+//! The pool thread: owns the pool. What comes in gathers while the batch before is verified on other threads.
 
-use super::metrics::PoolMetrics;
+use super::{
+    metrics::PoolMetrics,
+    verify::{Batch, Valid, Verdicts, validate},
+};
 use chain::{Head, PooledTx, Received, Verifier};
 use consensus::Input;
-use crossbeam_channel::{Receiver, Sender, TrySendError, select};
+use crossbeam_channel::{Receiver, Sender, TrySendError, never, select};
 use primitives::{Hash, OpaqueTransaction};
-use rayon::prelude::*;
 use rpc::{PoolRequest, SubmitError, TxStatus};
-use runtime::{InvalidTransaction, Validity};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -15,10 +16,8 @@ use txpool::{Change, Included, Limits, Pool, Status, Transaction};
 
 /// Most requests that wait for the pool.
 pub const REQUESTS_MAX: usize = 8_192;
-/// Most transactions that are admitted together: enough that all cores verify batches of full size.
+/// Most transactions that are verified together: enough that all cores have batches of full size.
 const BATCH_MAX: usize = 4_096;
-/// Fewest transactions that a thread checks against the state at a time.
-const VALIDATE_SHARE_MIN: usize = 64;
 /// Most waiting transactions that each block checks anew against its state.
 const REVALIDATED_PER_BLOCK_MAX: usize = 256;
 /// Most transactions that are watched at a time; more are accepted but not followed.
@@ -52,26 +51,21 @@ pub struct Shell {
     pub pool: Pool<Arc<PooledTx>>,
     /// The state that transactions are checked against.
     pub head: Head,
-    /// Verifies signatures, and remembers them for the chain.
+    /// Remembers what the pool took in, for the chain.
     pub verifier: Verifier,
     /// From the chain thread.
     pub control: Receiver<Control>,
     /// From everybody else.
     pub requests: Receiver<PoolRequest>,
+    /// To the verifying thread, and back.
+    pub batches: Sender<Batch>,
+    /// The verdicts on the batch that was handed over last.
+    pub verdicts: Receiver<Verdicts>,
     /// To consensus: that there is work.
     pub consensus: Sender<Input>,
     /// What is counted.
     pub metrics: PoolMetrics,
 }
-
-/// A transaction to admit.
-struct Submission {
-    bytes: OpaqueTransaction,
-    submitter: Submitter,
-}
-
-/// A transaction that could go into a block, and what the pool orders it by.
-type Valid = (Arc<PooledTx>, Validity);
 
 /// Who submitted a transaction, and wants to know how that went.
 struct Submitter {
@@ -79,42 +73,73 @@ struct Submitter {
     updates: Option<mpsc::Sender<TxStatus>>,
 }
 
+/// What is on its way into the pool.
+#[derive(Default)]
+struct Arrivals {
+    gathered: Vec<(Submitter, Received)>,
+    /// Who submitted the batch that is being verified, and the head that it is checked against.
+    verifying: Option<(Vec<Submitter>, Hash)>,
+}
+
 impl Shell {
     /// Runs until `stop` fires.
     pub fn run(mut self, stop: &CancellationToken) -> anyhow::Result<()> {
+        let mut arrivals = Arrivals::default();
         let mut watchers = Watchers::default();
         let mut changes = Vec::new();
+        let (verdicts, requests, nobody) = (self.verdicts.clone(), self.requests.clone(), never());
         while !stop.is_cancelled() {
             while let Ok(control) = self.control.try_recv() {
                 self.on_control(control, &mut watchers, &mut changes);
             }
-            let mut batch = Vec::new();
+            let has_room = arrivals.gathered.len() < BATCH_MAX;
+            let requests = if has_room { &requests } else { &nobody };
             select! {
                 recv(self.control) -> control => match control {
                     Ok(control) => self.on_control(control, &mut watchers, &mut changes),
                     Err(_) => return Ok(()),
                 },
-                recv(self.requests) -> request => match request {
+                recv(verdicts) -> verdicts => match verdicts {
+                    Ok(verdicts) => {
+                        let batch = arrivals.verifying.take();
+                        let (submitters, head) = batch.expect("verdicts follow a batch");
+                        // First the next batch, so that the cores have work meanwhile.
+                        self.verify(&mut arrivals);
+                        self.admit(submitters, verdicts, head, &mut watchers, &mut changes);
+                    }
+                    Err(_) => return Ok(()),
+                },
+                recv(requests) -> request => match request {
                     Ok(request) => {
-                        self.on_request(request, &mut batch);
-                        while batch.len() < BATCH_MAX && self.control.is_empty() {
-                            let Ok(request) = self.requests.try_recv() else { break };
-                            self.on_request(request, &mut batch);
+                        self.on_request(request, &mut arrivals.gathered);
+                        while arrivals.gathered.len() < BATCH_MAX && self.control.is_empty() {
+                            let Ok(request) = requests.try_recv() else { break };
+                            self.on_request(request, &mut arrivals.gathered);
                         }
                     }
                     Err(_) => return Ok(()),
                 },
                 default(SLEEP_MAX) => {}
             }
-            if !batch.is_empty() {
-                self.admit(batch, &mut watchers, &mut changes);
-            }
+            self.verify(&mut arrivals);
             for change in changes.drain(..) {
                 watchers.tell(change);
             }
             self.metrics.set(&self.pool);
         }
         Ok(())
+    }
+
+    /// Hands over what has gathered, unless a batch is being verified.
+    fn verify(&self, arrivals: &mut Arrivals) {
+        if arrivals.verifying.is_some() || arrivals.gathered.is_empty() {
+            return;
+        }
+        let (submitters, transactions): (Vec<_>, Vec<_>) = arrivals.gathered.drain(..).unzip();
+        self.metrics.verified.inc_by(u64::try_from(transactions.len()).unwrap_or(u64::MAX));
+        arrivals.verifying = Some((submitters, self.head.hash));
+        // If the thread has ended, this one sees so when it waits for verdicts.
+        let _ = self.batches.send(Batch { head: self.head.clone(), transactions });
     }
 
     fn on_control(&mut self, control: Control, watchers: &mut Watchers, changes: &mut Vec<Change>) {
@@ -146,27 +171,23 @@ impl Shell {
 
     /// Checks some of what waits against the new state, a few for each block.
     fn revalidate(&mut self, changes: &mut Vec<Change>) {
-        let height = self.head.height.saturating_add(1);
         let due = self.pool.revalidation(REVALIDATED_PER_BLOCK_MAX);
-        let is_invalid = |tx: &&Transaction<Arc<PooledTx>>| {
-            runtime::validate(&self.head.snapshot, height, &tx.content.checked.tx).is_err()
-        };
+        let is_invalid =
+            |tx: &&Transaction<Arc<PooledTx>>| validate(&self.head, &tx.content).is_err();
         let invalid: Vec<Hash> = due.into_iter().filter(is_invalid).map(|tx| tx.hash).collect();
         for hash in invalid {
             self.pool.remove(&hash, changes);
         }
     }
 
-    fn on_request(&mut self, request: PoolRequest, batch: &mut Vec<Submission>) {
+    fn on_request(&mut self, request: PoolRequest, gathered: &mut Vec<(Submitter, Received)>) {
         // Whoever asked may be gone by now; then nobody misses the answer.
         match request {
             PoolRequest::Submit { bytes, answer } => {
-                let submitter = Submitter { answer, updates: None };
-                batch.push(Submission { bytes, submitter });
+                self.gather(bytes, Submitter { answer, updates: None }, gathered);
             }
             PoolRequest::Watch { bytes, updates, answer } => {
-                let submitter = Submitter { answer, updates: Some(updates) };
-                batch.push(Submission { bytes, submitter });
+                self.gather(bytes, Submitter { answer, updates: Some(updates) }, gathered);
             }
             PoolRequest::Pending { answer } => {
                 let mut bytes = 0;
@@ -183,34 +204,41 @@ impl Shell {
         }
     }
 
-    /// Verifies a batch over all cores and takes in what is valid.
+    /// Puts a transaction among those that will be verified, unless the pool would refuse it anyway.
+    fn gather(
+        &self,
+        bytes: OpaqueTransaction,
+        submitter: Submitter,
+        gathered: &mut Vec<(Submitter, Received)>,
+    ) {
+        let tx = Received::from(bytes);
+        match self.pool.check_new(&tx.hash()) {
+            Ok(()) => gathered.push((submitter, tx)),
+            Err(refusal) => {
+                let _ = submitter.answer.send(Err(SubmitError::Refused(refusal)));
+            }
+        }
+    }
+
+    /// Takes in what is valid. `checked` is the head that verdicts are about.
     fn admit(
         &mut self,
-        batch: Vec<Submission>,
+        submitters: Vec<Submitter>,
+        verdicts: Verdicts,
+        checked: Hash,
         watchers: &mut Watchers,
         changes: &mut Vec<Change>,
     ) {
-        let received: Vec<(Submitter, Received)> = batch
-            .into_par_iter()
-            .map(|Submission { bytes, submitter }| (submitter, bytes.into()))
-            .collect();
-        let (submitters, transactions): (Vec<_>, Vec<_>) = received
-            .into_iter()
-            .filter_map(|(submitter, tx)| match self.pool.check_new(&tx.hash()) {
-                Ok(()) => Some((submitter, tx)),
-                Err(refusal) => {
-                    let _ = submitter.answer.send(Err(SubmitError::Refused(refusal)));
-                    None
-                }
-            })
-            .unzip();
-        self.metrics.verified.inc_by(u64::try_from(transactions.len()).unwrap_or(u64::MAX));
-        let verdicts = self.verify(transactions);
         let ready = self.pool.ready();
         let mut taken = Vec::with_capacity(verdicts.len());
         for (Submitter { answer, updates }, verdict) in submitters.into_iter().zip(verdicts) {
-            let result = verdict.map_err(SubmitError::Invalid).and_then(|(tx, validity)| {
-                let hash = self.insert(tx.clone(), validity, updates, watchers, changes)?;
+            let verdict = verdict.and_then(|(tx, validity)| match checked == self.head.hash {
+                true => Ok((tx, validity)),
+                false => validate(&self.head, &tx).map(|validity| (tx, validity)),
+            });
+            let result = verdict.map_err(SubmitError::Invalid).and_then(|valid| {
+                let tx = valid.0.clone();
+                let hash = self.insert(valid, updates, watchers, changes)?;
                 taken.push(tx);
                 Ok(hash)
             });
@@ -223,24 +251,9 @@ impl Shell {
         }
     }
 
-    /// Checks signatures, and then what has a good one against the state.
-    fn verify(&self, transactions: Vec<Received>) -> Vec<Result<Valid, InvalidTransaction>> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).expect("the operating system gives randomness");
-        let height = self.head.height.saturating_add(1);
-        let verdicts = self.verifier.verify(&self.head, transactions, &seed);
-        let validate = |verdict: Result<Arc<PooledTx>, _>| {
-            let tx = verdict?;
-            let validity = runtime::validate(&self.head.snapshot, height, &tx.checked.tx)?;
-            Ok((tx, validity))
-        };
-        verdicts.into_par_iter().with_min_len(VALIDATE_SHARE_MIN).map(validate).collect()
-    }
-
     fn insert(
         &mut self,
-        tx: Arc<PooledTx>,
-        validity: Validity,
+        (tx, validity): Valid,
         updates: Option<mpsc::Sender<TxStatus>>,
         watchers: &mut Watchers,
         changes: &mut Vec<Change>,
@@ -255,7 +268,7 @@ impl Shell {
             bytes: decoded.length,
             weight: decoded.priced().ref_time(),
             death: tx.death,
-            content: tx.clone(),
+            content: tx,
         };
         self.pool
             .insert(transaction, validity.account_nonce, changes)

@@ -33,6 +33,11 @@ impl Base {
         Self { pinned: Pinned::now(db), cache: self.cache.clone(), epoch }
     }
 
+    /// Lets the cache know what the column has under a key, while there is room: reads soon after a start find it.
+    pub(crate) fn warm(&self, key: &[u8], value: &[u8]) {
+        self.cache.warm(key, value);
+    }
+
     /// What hashes are made with, here and in all overlays.
     pub(crate) fn hasher(&self) -> &RandomState {
         self.cache.hasher()

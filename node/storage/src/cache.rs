@@ -74,6 +74,16 @@ impl Cache {
         }
     }
 
+    /// Remembers a value that nobody asked for yet, as long as nothing else must go for it.
+    pub(crate) fn warm(&self, key: &[u8], value: &[u8]) {
+        let hash = self.hasher.hash_one(key);
+        let mut shard = self.shard(hash);
+        let entry = Entry::new(hash, key, Some(value));
+        if shard.has_room(&entry) {
+            shard.insert(entry);
+        }
+    }
+
     /// Begins an epoch with the changes that lead to it; no view of it may exist before this returns.
     pub(crate) fn advance<'a>(
         &self,
@@ -110,6 +120,11 @@ impl Shard {
             self.insert(entry);
         }
         self.young.find(hash, |entry| entry.key() == key)
+    }
+
+    /// Whether nothing is forgotten for one more entry.
+    fn has_room(&self, entry: &Entry) -> bool {
+        self.young_bytes + entry.cost() <= self.young_bytes_max || self.old.is_empty()
     }
 
     fn insert(&mut self, entry: Entry) {

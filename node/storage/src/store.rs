@@ -135,6 +135,9 @@ impl Store {
         database.write_synced(batch)?;
 
         let base = Arc::new(Base::first(database.db.clone(), database.state_cache_bytes));
+        for (key, value) in &writes {
+            value.iter().for_each(|value| base.warm(key, value));
+        }
         let mut store = Self::assemble(database, tree, base);
         store.set_head(block.header.number, hash, store.tree.root(), Arc::default());
         Ok(store)
@@ -396,7 +399,7 @@ fn events_at(database: &Database, height: Height) -> Result<Vec<u8>, Error> {
     database.events(height)?.ok_or(Error::Damaged { what: "events", height })
 }
 
-/// The tree of the state column: one thread at a time reads, the others hash.
+/// The tree of the state column: one thread at a time reads, the others hash. What is read warms the cache.
 fn rebuild(base: &Base, events: &[u8]) -> Tree {
     let start = Instant::now();
     let mut iterator = base.iterator(&[], &[]);
@@ -406,6 +409,7 @@ fn rebuild(base: &Base, events: &[u8]) -> Tree {
         while run.len() < REBUILD_KEYS
             && let Some((key, value)) = iterator.item()
         {
+            base.warm(key, value);
             run.push((key.to_vec(), Some(value.to_vec())));
             iterator.next();
         }

@@ -48,6 +48,16 @@ fn memory_is_bounded_and_what_is_used_stays() {
 }
 
 #[test]
+fn warming_fills_what_is_free_and_displaces_nothing() {
+    let cache = Cache::new(1 << 20);
+    add(&cache, 0, b"in use", Some(b"1"));
+    (0..100_000_u64).for_each(|n| cache.warm(&n.to_le_bytes(), &[7; 100]));
+    assert!(get(&cache, 0, b"in use").is_some());
+    assert_eq!(get(&cache, 0, &0_u64.to_le_bytes()), Some(Some(vec![7; 100])));
+    assert_eq!(get(&cache, 0, &99_999_u64.to_le_bytes()), None, "there was no room left");
+}
+
+#[test]
 fn overwriting_keeps_one_entry_a_key() {
     let cache = Cache::new(1 << 20);
     let mut model = BTreeMap::new();

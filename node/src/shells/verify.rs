@@ -1,0 +1,75 @@
+//! The verifying thread: checks what comes in, in batches over all cores, while the pool takes in what was checked.
+
+use chain::{Head, PooledTx, Received, Verifier};
+use crossbeam_channel::{Receiver, Sender};
+use rayon::prelude::*;
+use runtime::{InvalidTransaction, Validity};
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// Most batches that wait on either side: the pool hands over one at a time.
+pub const BATCHES_MAX: usize = 1;
+/// Fewest transactions that a core checks against the state at a time.
+const SHARE_MIN: usize = 64;
+/// Longest sleep, so that a stop is noticed soon.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+/// Transactions to check for the block after a head.
+pub struct Batch {
+    /// The head.
+    pub head: Head,
+    /// The transactions.
+    pub transactions: Vec<Received>,
+}
+
+/// A transaction with a good signature that could go into the next block, and what the pool orders it by.
+pub type Valid = (Arc<PooledTx>, Validity);
+
+/// The verdicts on a batch, in its order.
+pub type Verdicts = Vec<Result<Valid, InvalidTransaction>>;
+
+/// What the thread works with.
+pub struct Shell {
+    /// The core; what the pool takes in is remembered there.
+    pub verifier: Verifier,
+    /// From the pool thread.
+    pub batches: Receiver<Batch>,
+    /// Back to it.
+    pub verdicts: Sender<Verdicts>,
+}
+
+impl Shell {
+    /// Runs until `stop` fires or the pool ends.
+    pub fn run(self, stop: &CancellationToken) -> anyhow::Result<()> {
+        while !stop.is_cancelled() {
+            match self.batches.recv_timeout(SLEEP_MAX) {
+                Ok(batch) => {
+                    if self.verdicts.send(self.check(batch)).is_err() {
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.is_timeout() => {}
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks signatures, and then what has a good one against the state.
+    fn check(&self, Batch { head, transactions }: Batch) -> Verdicts {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).expect("the operating system gives randomness");
+        let verdicts = self.verifier.verify(&head, transactions, &seed);
+        let validate = |verdict: Result<Arc<PooledTx>, _>| {
+            let tx = verdict?;
+            let validity = validate(&head, &tx)?;
+            Ok((tx, validity))
+        };
+        verdicts.into_par_iter().with_min_len(SHARE_MIN).map(validate).collect()
+    }
+}
+
+/// Whether a transaction could go into the block after a head or a later one.
+pub fn validate(head: &Head, tx: &PooledTx) -> Result<Validity, InvalidTransaction> {
+    runtime::validate(&head.snapshot, head.height.saturating_add(1), &tx.checked.tx)
+}
