@@ -55,8 +55,10 @@ impl StateRead for View<'_> {
         }
     }
 
+    /// What it passes over was deleted, and paid for, by the block's transactions. Only hooks scan, each
+    /// item once, so that this adds up to no more than a read for each write.
     fn next_key(&self, prefix: &[u8], after: &[u8]) -> Option<RawKey> {
-        next_key_over(&self.writes, self.base, prefix, after)
+        next_key_over(&self.writes, self.base, prefix, after).0
     }
 }
 

@@ -129,6 +129,8 @@ pub struct Intent {
 pub struct Owed {
     /// The sum of its payouts that are not paid.
     pub amount: Balance,
+    /// Payouts that accrue; those that are unclaimed do not count.
+    pub open: u32,
     /// Tries in a row that failed.
     pub attempts: u8,
     /// Market time of the next try; none if all that is owed is unclaimed.
@@ -405,9 +407,9 @@ fn check(state: &dyn StateRead) -> Result<(), String> {
     let mut tries = 0usize;
     for (payee, owed) in PAYEES.iter(state) {
         let sum = sums.remove(&payee).unwrap_or_default();
-        let waits = OPEN.of(state, &payee).next().is_some();
+        let waits = u32::try_from(OPEN.of(state, &payee).count()).map_err(|e| e.to_string())?;
         let scheduled = owed.next_try.is_some_and(|at| TRIES.contains(state, at, &payee));
-        if owed.amount != sum || waits != scheduled {
+        if owed.amount != sum || owed.open != waits || (waits > 0) != scheduled {
             return Err(format!("{payee} is owed {owed:?}, its payouts sum to {sum}"));
         }
         tries += usize::from(scheduled);

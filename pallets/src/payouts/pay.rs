@@ -43,13 +43,14 @@ fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize) -> usize {
         return ids.len();
     }
     let until = now.saturating_add(params.unclaimed_ms);
+    owed.open = without(owed.open, &intents);
     for (id, intent) in intents {
         if intent.state == IntentState::Accrued {
             give_up(cx, id, intent, until);
         }
     }
     // Payouts beyond the limit are given up in the next block.
-    let more = OPEN.of(cx, payee).next().is_some();
+    let more = owed.open > 0;
     (owed.attempts, owed.next_try) = if more { (RETRIES_MAX, Some(now)) } else { (0, None) };
     store(cx, payee, owed, old);
     ids.len()
@@ -76,7 +77,7 @@ fn transfer(cx: &mut Ctx, payee: &AccountId, intents: &[(PayoutId, Intent)]) -> 
         let (payout, task, payee, amount) = (*id, intent.task, intent.payee, intent.amount);
         cx.emit(Event::Paid { payout, task, payee, amount });
     }
-    settle(cx, payee, amount);
+    settle(cx, payee, intents, amount);
     let payouts = u32::try_from(intents.len()).unwrap_or(u32::MAX);
     cx.emit(Event::Transferred { payee: *payee, amount, payouts });
     Ok(())
@@ -103,14 +104,22 @@ fn end(cx: &mut Ctx, id: &PayoutId, intent: &Intent, state: IntentState) {
     }
 }
 
-/// Takes what has ended off what the payee is owed.
-fn settle(cx: &mut Ctx, payee: &AccountId, amount: Balance) {
+/// How many of `open` payouts that accrue are left without these.
+fn without(open: u32, ended: &[(PayoutId, Intent)]) -> u32 {
+    let accrued = ended.iter().filter(|(_, intent)| intent.state == IntentState::Accrued).count();
+    let accrued = u32::try_from(accrued).expect("a call or block handles few");
+    open.checked_sub(accrued).expect("each payout that accrues is counted")
+}
+
+/// Takes what has ended, worth `amount`, off what the payee is owed.
+fn settle(cx: &mut Ctx, payee: &AccountId, ended: &[(PayoutId, Intent)], amount: Balance) {
     let mut owed = PAYEES.get(cx, payee).expect("a payee with payouts is owed something");
     let old = owed.next_try;
     owed.amount = owed.amount.checked_sub(amount).expect("what is owed is the sum of payouts");
+    owed.open = without(owed.open, ended);
     owed.attempts = 0;
     // What is left accrues on, or is tried in the next block if the budget cut it off.
-    if OPEN.of(cx, payee).next().is_none() {
+    if owed.open == 0 {
         owed.next_try = None;
     }
     store(cx, payee, owed, old);

@@ -297,3 +297,21 @@ fn parameters_are_governed_and_bounded() {
     let bad = Params { retry_ms: 0, ..Params::default() };
     assert_eq!(world.root(call(bad)), Err(Error::BadParams.into()));
 }
+
+#[test]
+fn claiming_one_by_one_costs_the_same_each_time() {
+    let mut world = world(Payee::Account(EVE));
+    let ids: Vec<_> = (0..4).map(|_| earn(&mut world, ED)).collect();
+    let payouts: Vec<_> = ids.iter().map(|id| only(&world, id).0).collect();
+    let block = world.block.clone();
+    let mut cx = Ctx::new(&world.state, &block, Hash::ZERO);
+    let mut reads = Vec::new();
+    for (number, payout) in payouts.iter().enumerate() {
+        let before = cx.used();
+        pay::claim(&mut cx, &[*payout]).expect("it is owed");
+        reads.push(cx.used().since(before).reads);
+        let left = payouts.len() - 1 - number;
+        assert_eq!(owed(&cx, &EVE).next_try.is_some(), left > 0);
+    }
+    assert!(reads.is_sorted_by(|a, b| a >= b), "{reads:?}");
+}

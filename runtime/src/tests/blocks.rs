@@ -1,4 +1,4 @@
-use super::chain::{Chain, account, pair, pay};
+use super::chain::{Chain, account, pair, pay, pay_to};
 use crate::{
     ApplyError, BlockError, Digested, Execution, Inherents, InvalidTransaction, RuntimeCall,
     RuntimeEvent, block_env, decode_transaction, extrinsics_root, make_digest, parse_digest,
