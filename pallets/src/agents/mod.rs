@@ -228,10 +228,10 @@ pub fn params(state: &dyn StateRead) -> Params {
     PARAMS.get(state).unwrap_or_default()
 }
 
-/// Whether a heartbeat of this account would succeed now: only then is it free of charge. The pool
-/// and the fee path ask.
-pub fn heartbeat_is_due(state: &dyn StateRead, account: &AccountId) -> bool {
-    agent(state, account).is_some_and(|agent| check_heartbeat(state, &agent).is_ok())
+/// Whether a heartbeat of this account with these slots would succeed now: only then is it free of
+/// charge. The pool and the fee path ask.
+pub fn heartbeat_is_due(state: &dyn StateRead, account: &AccountId, slots: u32) -> bool {
+    agent(state, account).is_some_and(|agent| check_heartbeat(state, &agent, slots).is_ok())
 }
 
 /// What an agent's libp2p key signs to be bound to its account on this chain.
@@ -291,8 +291,7 @@ fn set_stake(cx: &mut Ctx, who: AccountId, stake: Balance) -> DispatchResult {
 
 fn heartbeat(cx: &mut Ctx, who: AccountId, slots: u32, version: u32) -> DispatchResult {
     let mut agent = AGENTS.get(cx, &who).ok_or(Error::NotAnAgent)?;
-    check_heartbeat(cx, &agent)?;
-    ensure(slots <= SLOTS_MAX, Error::BadProfile)?;
+    check_heartbeat(cx, &agent, slots)?;
     agent.profile.slots = slots;
     agent.version = version;
     agent.last_seen = clock::now(cx);
@@ -301,7 +300,9 @@ fn heartbeat(cx: &mut Ctx, who: AccountId, slots: u32, version: u32) -> Dispatch
     Ok(())
 }
 
-fn check_heartbeat(state: &dyn StateRead, agent: &Agent) -> DispatchResult {
+/// Everything that a heartbeat of an agent can fail of: as it is free, it must not be able to fail.
+fn check_heartbeat(state: &dyn StateRead, agent: &Agent, slots: u32) -> DispatchResult {
+    ensure(slots <= SLOTS_MAX, Error::BadProfile)?;
     let since_ms = clock::now(state).saturating_sub(agent.last_seen);
     ensure(since_ms >= params(state).heartbeat_ms, Error::HeartbeatTooSoon)
 }

@@ -69,12 +69,12 @@ fn a_heartbeat_is_possible_and_free_after_fifty_seconds() {
     world.ok(BOB, register(&BOB));
     world.fails(BOB, heartbeat.clone(), Error::HeartbeatTooSoon);
     world.pass(49_999);
-    assert!(!heartbeat_is_due(&world.state, &BOB));
+    assert!(!heartbeat_is_due(&world.state, &BOB, 2));
     world.fails(BOB, heartbeat.clone(), Error::HeartbeatTooSoon);
     world.next(1);
-    assert!(heartbeat_is_due(&world.state, &BOB));
+    assert!(heartbeat_is_due(&world.state, &BOB, 2));
     world.ok(BOB, heartbeat);
-    assert!(!heartbeat_is_due(&world.state, &BOB));
+    assert!(!heartbeat_is_due(&world.state, &BOB, 2));
     let agent = world.agent(BOB);
     assert_eq!((agent.profile.slots, agent.version), (2, 7));
 }
