@@ -32,12 +32,8 @@ pub const NAME: &str = "Payouts";
 pub const INDEX: u8 = 104;
 /// The pot: what payees are owed is held on this account.
 pub const POT: AccountId = AccountId::pot(b"modlartel/payouts");
-/// Most payouts that one block pays.
-pub const PAYOUTS_PER_BLOCK_MAX: usize = 4_096;
-/// Most payees that one block tries to pay.
-pub const PAYEES_PER_BLOCK_MAX: usize = 2_048;
-/// Most payouts that one block gives to the treasury.
-pub const FORFEITS_PER_BLOCK_MAX: usize = 1_024;
+/// Most that a payout costs the hook that pays it, the settlement of its task included.
+const PAYOUT_WEIGHT: Weight = Weight::rw(10, 10);
 /// Most payouts that one call may name.
 pub const IDS_MAX: usize = 32;
 /// Tries after the first failed one, each after twice the time of the one before.

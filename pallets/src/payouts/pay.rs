@@ -1,34 +1,48 @@
 //! How payouts are paid, tried again, given up and claimed.
 
 use super::{
-    Error, Event, FORFEITS, FORFEITS_PER_BLOCK_MAX, IDS_MAX, INTENTS, Intent, IntentState, OPEN,
-    PAYEES, PAYEES_PER_BLOCK_MAX, PAYOUTS_PER_BLOCK_MAX, POT, PayoutId, RETRIES_MAX, TRIES,
-    UNCLAIMED,
+    Error, Event, FORFEITS, IDS_MAX, INTENTS, Intent, IntentState, OPEN, Owed, PAYEES,
+    PAYOUT_WEIGHT, POT, PayoutId, RETRIES_MAX, TRIES, UNCLAIMED,
     intents::{accrue, store},
     params,
 };
-use crate::{agents::clock, balances, balances::HoldReason, tasks, treasury};
+use crate::{agents::clock, balances, balances::HoldReason, system::HookWork, tasks, treasury};
 use framework::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Pays payees whose time has come, within the block's budget. The schedule's order is fair: who is
-/// tried goes to a later place.
+/// Pays payees whose time has come, longest first, while the block has time for it.
 pub(super) fn pay_due(cx: &mut Ctx) {
-    let mut left = PAYOUTS_PER_BLOCK_MAX;
-    for (_, payee) in TRIES.due(cx, clock::now(cx), PAYEES_PER_BLOCK_MAX) {
-        if left == 0 {
-            return;
-        }
-        left -= try_payee(cx, &payee, left);
+    let now = clock::now(cx);
+    let mut after = None;
+    while let fits = HookWork::Payout.left(cx) / PAYOUT_WEIGHT.ref_time()
+        && fits > 0
+        && let Some((at, payee)) = TRIES.next_after(cx, after.as_ref())
+        && at <= now
+    {
+        after = Some((at, payee));
+        try_payee(cx, &payee, usize::try_from(fits).unwrap_or(usize::MAX));
     }
 }
 
-/// Tries to pay a payee all it is owed, at most `limit` payouts; gives how many it handled.
-fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize) -> usize {
+/// Tries to pay a payee all it is owed, at most `limit` payouts. Who is owed more goes to the end of the
+/// line.
+fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize) {
     let ids: Vec<_> = OPEN.of(cx, payee).chain(UNCLAIMED.of(cx, payee)).take(limit).collect();
     let intents = load(cx, &ids).expect("indexes name payouts that exist");
-    let Err(reason) = transfer(cx, payee, &intents) else { return ids.len() };
+    if let Err(reason) = transfer(cx, payee, &intents) {
+        return failed(cx, payee, intents, reason);
+    }
+    let Some(owed) = PAYEES.get(cx, payee).filter(|owed| owed.open > 0) else { return };
+    store(cx, payee, Owed { next_try: Some(clock::now(cx)), ..owed }, owed.next_try);
+}
 
+/// A transfer failed: it is tried again later or, after the last time, the payouts are given up.
+fn failed(
+    cx: &mut Ctx,
+    payee: &AccountId,
+    intents: Vec<(PayoutId, Intent)>,
+    reason: DispatchError,
+) {
     let (params, now) = (params(cx), clock::now(cx));
     let mut owed = PAYEES.get(cx, payee).expect("a payee that is tried is owed something");
     let old = owed.next_try;
@@ -40,7 +54,7 @@ fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize) -> usize {
         store(cx, payee, owed, old);
         let (payee, amount, attempts) = (*payee, owed.amount, owed.attempts);
         cx.emit(Event::Failed { payee, amount, reason, attempts, next_try });
-        return ids.len();
+        return;
     }
     let until = now.saturating_add(params.unclaimed_ms);
     owed.open = without(owed.open, &intents);
@@ -53,7 +67,6 @@ fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize) -> usize {
     let more = owed.open > 0;
     (owed.attempts, owed.next_try) = if more { (RETRIES_MAX, Some(now)) } else { (0, None) };
     store(cx, payee, owed, old);
-    ids.len()
 }
 
 fn give_up(cx: &mut Ctx, id: PayoutId, mut intent: Intent, until: Moment) {
@@ -125,9 +138,15 @@ fn settle(cx: &mut Ctx, payee: &AccountId, ended: &[(PayoutId, Intent)], amount:
     store(cx, payee, owed, old);
 }
 
-/// Gives payouts that nobody claimed to the treasury, within the block's budget.
+/// Gives payouts that nobody claimed to the treasury, while the block has time for it.
 pub(super) fn forfeit_due(cx: &mut Ctx) {
-    for (_, id) in FORFEITS.due(cx, clock::now(cx), FORFEITS_PER_BLOCK_MAX) {
+    let now = clock::now(cx);
+    let mut after = None;
+    while HookWork::Forfeit.left(cx) > 0
+        && let Some((at, id)) = FORFEITS.next_after(cx, after.as_ref())
+        && at <= now
+    {
+        after = Some((at, id));
         let intent = INTENTS.get(cx, &id).expect("schedules name payouts that exist");
         let Intent { payee, amount, .. } = intent;
         balances::transfer_held(cx, HoldReason::Accrued, &POT, &treasury::TREASURY, amount, None)

@@ -1,8 +1,8 @@
 //! A task between reading and writing it, its schedules, and how it ends.
 
 use super::{
-    CANDIDATES, CloseReason, EarlyPay, Error, Event, RECORDS, SPECS, STEPS_PER_BLOCK_MAX, Stamp,
-    Step, TASKS, Task, TaskId, TaskState, claim, schedule, work,
+    CANDIDATES, CloseReason, EarlyPay, Error, Event, RECORDS, SPECS, Stamp, Step, TASKS, Task,
+    TaskId, TaskState, claim, hook_work, schedule, work,
 };
 use crate::{
     agents::{
@@ -98,8 +98,7 @@ pub fn current(cx: &mut Ctx, id: &TaskId) -> Result<Entry, DispatchError> {
     Ok(entry)
 }
 
-/// Takes the step that is due, if it is one of this pallet's. What it costs a block's budget is
-/// bounded by [`STEPS_PER_BLOCK_MAX`].
+/// Takes the step that is due, if it is one of this pallet's.
 pub fn take(cx: &mut Ctx, entry: &mut Entry) {
     match entry.due(cx) {
         Some(Step::Unfunded) => {
@@ -114,17 +113,17 @@ pub fn take(cx: &mut Ctx, entry: &mut Entry) {
     }
 }
 
-/// Runs `run` for each task whose `step` is due, within the step's budget for the block; the rest
-/// waits for the next block. A draw costs as much as it has candidates.
+/// Runs `run` for each task whose `step` is due, longest first, while the block has time for this kind of
+/// work; the rest waits for the next block.
 pub fn each_due(cx: &mut Ctx, step: Step, mut run: impl FnMut(&mut Ctx, &mut Entry)) {
     let now = clock::now(cx);
-    let mut left = STEPS_PER_BLOCK_MAX;
-    for (_, id) in schedule(step).due(cx, now, left) {
+    let mut after = None;
+    while hook_work(step).left(cx) > 0
+        && let Some((at, id)) = schedule(step).next_after(cx, after.as_ref())
+        && at <= now
+    {
+        after = Some((at, id));
         let mut entry = Entry::load(cx, &id).expect("schedules name tasks that exist");
-        if left == 0 {
-            break;
-        }
-        left = left.saturating_sub(usize::from(entry.task.candidates).max(1));
         if entry.due(cx) == Some(step) {
             run(cx, &mut entry);
         } else {

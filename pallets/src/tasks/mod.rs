@@ -29,7 +29,7 @@ pub use task::*;
 pub use types::*;
 pub use work::{payout_done, payout_reopened, resolve_reports};
 
-use crate::agents::clock;
+use crate::{agents::clock, system::HookWork};
 use framework::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +41,6 @@ pub const INDEX: u8 = 101;
 pub const CANDIDATES_MAX: u8 = 32;
 /// Owners that must report an unavailable input before the task is closed for it.
 pub const INPUT_REPORTS: usize = 3;
-/// Most steps of each kind that one block takes; the rest waits for the next block.
-pub const STEPS_PER_BLOCK_MAX: usize = 4_096;
 
 static TASKS: Map<TaskId, Task, Identity> =
     Map::new(NAME, "Tasks", "Tasks by id, until they are pruned.");
@@ -349,6 +347,19 @@ fn schedule(step: Step) -> &'static Schedule<TaskId> {
         Step::Pay => &PAYS,
         Step::Validate => &VALIDATES,
         Step::Prune => &PRUNES,
+    }
+}
+
+fn hook_work(step: Step) -> HookWork {
+    match step {
+        Step::Unfunded => HookWork::Unfunded,
+        Step::Unclaimed => HookWork::Unclaimed,
+        Step::Draw => HookWork::Draw,
+        Step::NoShow => HookWork::NoShow,
+        Step::Cancel => HookWork::Cancel,
+        Step::Pay => HookWork::Pay,
+        Step::Validate => HookWork::Validate,
+        Step::Prune => HookWork::Prune,
     }
 }
 

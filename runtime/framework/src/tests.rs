@@ -119,6 +119,9 @@ fn what_is_due_comes_earliest_first_and_what_is_not_due_stays() {
     assert_eq!(counter::ALARMS.due(&cx, 300, 1), [(2, 1)]);
     assert_eq!(counter::ALARMS.due(&cx, 1, 9), []);
     counter::ALARMS.remove(&mut cx, 2, &1);
+    assert_eq!(counter::ALARMS.next_after(&cx, None), Some((2, 2)));
+    assert_eq!(counter::ALARMS.next_after(&cx, Some(&(2, 2))), Some((300, 3)));
+    assert_eq!(counter::ALARMS.next_after(&cx, Some(&(1 << 40, 9))), None);
     let output = cx.finish(Ok(()));
     state.apply(&output.writes);
     assert_eq!(counter::ALARMS.next(&state), Some(2));

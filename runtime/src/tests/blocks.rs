@@ -254,6 +254,16 @@ fn a_full_block_refuses_and_stays_as_it_was() {
 }
 
 #[test]
+fn a_block_counts_the_time_of_its_hooks() {
+    let mut chain = Chain::dev();
+    chain.block(&[]);
+    let (env, inherents) = (chain.env().expect("it is sound"), chain.inherents());
+    let execution = Execution::begin(&chain.state, &env, &inherents).expect("inherents are sound");
+    let taken = execution.ref_time();
+    assert!(taken > execution.finish().used.ref_time());
+}
+
+#[test]
 fn sudo_acts_as_others() {
     let mut chain = Chain::dev();
     let before = chain.free("Bob");
