@@ -14,26 +14,38 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn pay_due(cx: &mut Ctx) {
     let now = clock::now(cx);
     let mut after = None;
-    while let fits = HookWork::Payout.left(cx) / PAYOUT_WEIGHT.ref_time()
-        && fits > 0
-        && let Some((at, payee)) = TRIES.next_after(cx, after.as_ref())
+    while let Some((at, payee)) = TRIES.next_after(cx, after.as_ref())
         && at <= now
     {
+        let fits = HookWork::Payout.left(cx) / PAYOUT_WEIGHT.ref_time();
+        let fits = usize::try_from(fits).unwrap_or(usize::MAX);
+        if fits == 0 || !try_payee(cx, &payee, fits, after.is_none()) {
+            return;
+        }
         after = Some((at, payee));
-        try_payee(cx, &payee, usize::try_from(fits).unwrap_or(usize::MAX));
     }
 }
 
-/// Tries to pay a payee all it is owed, at most `limit` payouts. Who is owed more goes to the end of the
+/// Tries to pay a payee all it is owed, at most `limit` payouts, and tells whether it did. Part of what is
+/// owed may be too little for a transfer where all of it is enough: so who is owed more waits for the
+/// next block and is the `first` there. The first is paid as much as fits and goes to the end of the
 /// line.
-fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize) {
-    let ids: Vec<_> = OPEN.of(cx, payee).chain(UNCLAIMED.of(cx, payee)).take(limit).collect();
+pub(super) fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize, first: bool) -> bool {
+    let ids = OPEN.of(cx, payee).chain(UNCLAIMED.of(cx, payee)).take(limit.saturating_add(1));
+    let mut ids: Vec<_> = ids.collect();
+    if ids.len() > limit && !first {
+        return false;
+    }
+    ids.truncate(limit);
     let intents = load(cx, &ids).expect("indexes name payouts that exist");
     if let Err(reason) = transfer(cx, payee, &intents) {
-        return failed(cx, payee, intents, reason);
+        failed(cx, payee, intents, reason);
+        return true;
     }
-    let Some(owed) = PAYEES.get(cx, payee).filter(|owed| owed.open > 0) else { return };
-    store(cx, payee, Owed { next_try: Some(clock::now(cx)), ..owed }, owed.next_try);
+    if let Some(owed) = PAYEES.get(cx, payee).filter(|owed| owed.open > 0) {
+        store(cx, payee, Owed { next_try: Some(clock::now(cx)), ..owed }, owed.next_try);
+    }
+    true
 }
 
 /// A transfer failed: it is tried again later or, after the last time, the payouts are given up.

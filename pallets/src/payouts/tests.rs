@@ -321,3 +321,17 @@ fn claiming_one_by_one_costs_the_same_each_time() {
     }
     assert!(reads.is_sorted_by(|a, b| a >= b), "{reads:?}");
 }
+
+#[test]
+fn a_payee_that_the_budget_cuts_off_waits_and_has_not_been_tried() {
+    let mut world = world(Payee::Account(POOR));
+    let half = Balance::new(ED.get() / 2);
+    earn(&mut world, half);
+    earn(&mut world, half);
+    let mut cx = Ctx::new(&world.state, &world.block, Hash::ZERO);
+    let before = owed(&cx, &POOR);
+    assert!(!pay::try_payee(&mut cx, &POOR, 1, false));
+    assert_eq!(owed(&cx, &POOR), before);
+    assert!(pay::try_payee(&mut cx, &POOR, 2, false));
+    assert_eq!((owed(&cx, &POOR), balances::free(&cx, &POOR)), (Owed::default(), ED));
+}
