@@ -151,21 +151,21 @@ pub fn overdue(state: &dyn StateRead, height: Height) -> usize {
 }
 
 /// Ends a task: all that is still bound by it is set free, and what is left of its money goes back.
-/// The listing fee is burned where the requester, or nobody, is to blame.
+/// The listing fee is burned where no agent was drawn; reports of an unavailable input are returned.
 pub fn close(cx: &mut Ctx, entry: &mut Entry, state: TaskState, reason: CloseReason) {
     let fee = match reason {
-        CloseReason::NotFunded
-        | CloseReason::NoCandidate
-        | CloseReason::CancelledBeforeDraw
-        | CloseReason::InputUnavailable => true,
+        CloseReason::NotFunded | CloseReason::NoCandidate | CloseReason::CancelledBeforeDraw => {
+            true
+        }
         CloseReason::Done
         | CloseReason::CancelledAtWork
+        | CloseReason::InputUnavailable
         | CloseReason::NoShow
         | CloseReason::Released
         | CloseReason::Inconclusive => false,
     };
     claim::dismiss(cx, entry, None);
-    work::resolve_reports(cx, entry, reason == CloseReason::InputUnavailable);
+    work::resolve_reports(cx, entry, true);
     if fee {
         escrow::burn_listing_fee(cx, &entry.id);
     }

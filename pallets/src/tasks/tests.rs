@@ -364,7 +364,8 @@ fn input_dispute_three_owners_agree_and_keep_their_stake() {
         assert_eq!(world.agent(agent).stake, tokens(STAKE));
         assert_eq!(world.agent(agent).locked, Balance::ZERO);
     }
-    assert_eq!(world.worth(ALICE), less(ENDOWMENT, listing_fee(&world)));
+    // Three accounts may be one person: their word costs the requester nothing.
+    assert_eq!(world.worth(ALICE), ENDOWMENT);
 }
 
 #[test]
@@ -575,4 +576,36 @@ fn parameters_are_governed_and_bounded() {
     let back: super::Genesis = serde_json::from_str(&json).expect("it was just written");
     assert_eq!(back.params, Params::default());
     assert!(system::account(&world.state, &ALICE).nonce > 0);
+}
+
+#[test]
+fn a_report_is_slashed_only_where_a_result_stands() {
+    let report = |id| Call::release_task { task: id, reason: ReleaseReason::InputUnavailable };
+    // The only attempt.
+    let mut world = world();
+    let id = world.create(ALICE, Policy { extra_attempts: 0, ..policy() }, true);
+    world.assign(BOB, &id);
+    world.ok(BOB, report(id));
+    assert_eq!(reason(&world, &id), (TaskState::Failed, Some(CloseReason::Released)));
+    // A cancellation after the report.
+    let id = world.create(ALICE, policy(), true);
+    world.assign(BOB, &id);
+    world.ok(BOB, report(id));
+    world.ok(ALICE, cancel(&id));
+    // A no-show of another agent after it.
+    let id = world.create(ALICE, Policy { extra_attempts: 1, ..policy() }, true);
+    world.assign(BOB, &id);
+    world.ok(BOB, report(id));
+    world.assign(CHARLIE, &id);
+    world.pass(30_000);
+    assert_eq!(reason(&world, &id), (TaskState::Failed, Some(CloseReason::NoShow)));
+    // Nobody else wants it.
+    let id = world.create(ALICE, policy(), true);
+    world.assign(BOB, &id);
+    world.ok(BOB, report(id));
+    world.pass(600_000);
+    assert_eq!(reason(&world, &id), (TaskState::Expired, Some(CloseReason::NoCandidate)));
+    let agent = world.agent(BOB);
+    assert_eq!((agent.stake, agent.locked), (tokens(STAKE), Balance::ZERO));
+    world.next(1);
 }

@@ -8,8 +8,8 @@ use crate::agents::{self, Deadline, clock::DEADLINE_BLOCKS};
 use framework::prelude::*;
 use std::collections::BTreeSet;
 
-/// Gives a task back. A report of an unavailable input keeps its hundredth of the stake at risk
-/// until the task ends: it is returned if agents of enough owners say the same, and slashed if not.
+/// Gives a task back. A report of an unavailable input keeps its hundredth of the stake at risk until the
+/// task ends: it is slashed if another agent's result stands, and returned if not.
 pub(super) fn release(
     cx: &mut Ctx,
     who: AccountId,
@@ -101,7 +101,8 @@ fn set_slot(entry: &mut Entry, state: SlotState) {
     entry.task.slot_mut().expect("an assigned task has a slot").state = state;
 }
 
-/// Ends the reports of an unavailable input: those that were right get their stake back.
+/// Ends the reports of an unavailable input. Those that a result has proven wrong are slashed; nothing
+/// else proves them wrong, as a requester could bring about all else.
 pub fn resolve_reports(cx: &mut Ctx, entry: &mut Entry, right: bool) {
     for report in std::mem::take(&mut entry.task.input_reports) {
         if right {
