@@ -135,8 +135,13 @@ impl Model {
     }
 
     fn run(&mut self, origin: Origin, call: RuntimeCall) {
+        let result = self.world.dispatch(origin, call);
+        self.note_result(result);
+    }
+
+    fn note_result(&mut self, result: DispatchResult) {
         self.calls += 1;
-        match self.world.dispatch(origin, call) {
+        match result {
             Ok(()) => self.succeeded += 1,
             Err(DispatchError::Module(error)) => {
                 *self.errors.entry((error.index, error.error[0])).or_default() += 1;
@@ -249,7 +254,12 @@ impl Model {
         }
         let requester = if self.random.percent(10) { Some(self.requester()) } else { None };
         let funded = self.random.percent(75);
-        self.call(who, tasks::Call::create_task { spec, policy, requester, funded });
+        let call = tasks::Call::create_task { spec, policy, requester, funded };
+        self.call(who, call.clone());
+        if self.random.percent(1) {
+            let result = self.world.call_as(who, call);
+            self.note_result(result);
+        }
     }
 
     /// Does what some task waits for, by who should do it.

@@ -1,9 +1,9 @@
 //! How tasks begin.
 
 use super::{
-    Assurance, DEADLINE_MS_MIN, EXEC_MS_MAX, EarlyPay, Entry, Error, Event, Policy, SLOTS_MAX,
-    SPAN_MS_MAX, SPECS, Stamp, Task, TaskId, TaskSpec, TaskState, VALUE_AT_RISK_REWARDS_MAX,
-    current, params,
+    Assurance, DEADLINE_MS_MIN, EXEC_MS_MAX, EarlyPay, Entry, Error, Event, Policy, RECORDS,
+    SLOTS_MAX, SPAN_MS_MAX, SPECS, Stamp, TASKS, Task, TaskId, TaskSpec, TaskState,
+    VALUE_AT_RISK_REWARDS_MAX, current, params,
 };
 use crate::{
     agents::{Deadline, clock::DEADLINE_BLOCKS},
@@ -39,6 +39,9 @@ pub(super) fn create(
     // The nonce was counted up before the call ran.
     let nonce = system::account(cx, &signer).nonce.saturating_sub(1);
     let id = task_id(&cx.block.genesis, &signer, nonce, cx.fresh_index());
+    // A call in another account's name does not count that account's nonce.
+    let known = TASKS.contains(cx, &id) || RECORDS.contains(cx, &id);
+    ensure(!known, Error::TaskExists)?;
     let (state, held, wait_ms) = if funded {
         let all = cost.storage.checked_add(cost.work).ok_or(Error::TooExpensive)?;
         (TaskState::Pending, all, policy.claim_ms)

@@ -123,7 +123,13 @@ pub fn each_due(cx: &mut Ctx, step: Step, mut run: impl FnMut(&mut Ctx, &mut Ent
         && at <= now
     {
         after = Some((at, id));
-        let mut entry = Entry::load(cx, &id).expect("schedules name tasks that exist");
+        let entry = Entry::load(cx, &id).ok().filter(|entry| entry.was == Some((step, at)));
+        let Some(mut entry) = entry else {
+            // Every call keeps the schedules right; a hook that panicked if one did not would halt the
+            // chain for good.
+            schedule(step).remove(cx, at, &id);
+            continue;
+        };
         if entry.due(cx) == Some(step) {
             run(cx, &mut entry);
         } else {

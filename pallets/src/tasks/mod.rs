@@ -245,6 +245,10 @@ pub enum Error {
     /// A parameter is outside the bounds that code sets.
     #[codec(index = 20)]
     BadParams,
+    /// The transaction makes calls in another account's name, and that account has created a task with
+    /// the same nonce.
+    #[codec(index = 21)]
+    TaskExists,
 }
 
 impl PalletEvent for Event {
@@ -258,7 +262,7 @@ impl PalletError for Error {
 impl Dispatch for Call {
     fn weight(&self) -> Weight {
         match self {
-            Self::create_task { .. } => Weight::rw(14, 10).compute_us(15),
+            Self::create_task { .. } => Weight::rw(16, 10).compute_us(15),
             Self::fund_task { .. } => Weight::rw(14, 10),
             // The VRF is verified over the seed of this epoch and, if need be, of the last.
             Self::claim_task { .. } => Weight::rw(30, 20).compute_us(250),

@@ -609,3 +609,44 @@ fn a_report_is_slashed_only_where_a_result_stands() {
     assert_eq!((agent.stake, agent.locked), (tokens(STAKE), Balance::ZERO));
     world.next(1);
 }
+
+/// A transaction that makes calls in another account's name does not count that account's nonce.
+#[test]
+fn a_task_is_never_overwritten() {
+    let mut world = world();
+    let id = world.create(ALICE, policy(), true);
+    let again = Call::create_task { spec: job(), policy: policy(), requester: None, funded: true };
+    let block = world.block.clone();
+    let try_again = |world: &World| {
+        let mut cx = Ctx::new(&world.state, &block, Hash([1; 32]));
+        again.clone().dispatch(&mut cx, Origin::Signed(ALICE))
+    };
+    let taken =
+        DispatchError::Module(framework::ModuleError { index: INDEX, error: [21, 0, 0, 0] });
+    assert_eq!(try_again(&world), Err(taken));
+    let mut cx = Ctx::new(&world.state, &block, Hash([1; 32]));
+    TASKS.remove(&mut cx, &id);
+    RECORDS.set(&mut cx, &id, &Hash::ZERO);
+    let output = cx.finish(Ok(()));
+    world.state.apply(&output.writes);
+    assert_eq!(try_again(&world), Err(taken));
+}
+
+#[test]
+fn a_schedule_that_names_no_task_or_another_step_is_cleared() {
+    let mut world = world();
+    let id = world.create(ALICE, policy(), true);
+    let block = world.block.clone();
+    let mut cx = Ctx::new(&world.state, &block, Hash::ZERO);
+    let now = agents::clock::now(&cx);
+    for stale in [Hash([1; 32]), id] {
+        UNCLAIMED.insert(&mut cx, now, &stale);
+        PRUNES.insert(&mut cx, now, &stale);
+    }
+    let output = cx.finish(Ok(()));
+    world.state.apply(&output.writes);
+    world.close();
+    world.open(1);
+    world.next(1);
+    assert_eq!(world.task(&id).state, TaskState::Pending);
+}
