@@ -71,16 +71,23 @@ pub fn vindicated(cx: &mut Ctx, account: &AccountId, unlock: Balance, earned: Ba
     });
 }
 
-/// Stake that a task had put at risk is no longer.
+/// Stake that a task had put at risk is no longer. An amount of nothing binds no agent to a task, so that
+/// it may have left.
 pub fn unlock(cx: &mut Ctx, account: &AccountId, amount: Balance) {
+    if amount.is_zero() {
+        return;
+    }
     change(cx, account, |agent| {
         agent.locked = agent.locked.checked_sub(amount).expect("what is unlocked was locked");
     });
 }
 
 /// Unlocks `amount` of the agent's stake and takes it: half is burned, the rest is the treasury's.
-/// While slashing is in its shadow phase, only the event tells.
+/// While slashing is in its shadow phase, only the event tells. An amount of nothing is not slashed.
 pub fn slash(cx: &mut Ctx, account: &AccountId, amount: Balance, task: Hash) {
+    if amount.is_zero() {
+        return;
+    }
     let shadow = params(cx).shadow_slashing;
     change(cx, account, |agent| {
         agent.locked = agent.locked.checked_sub(amount).expect("what is slashed was locked");

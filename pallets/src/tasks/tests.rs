@@ -610,6 +610,22 @@ fn a_report_is_slashed_only_where_a_result_stands() {
     world.next(1);
 }
 
+#[test]
+fn a_report_without_a_fine_binds_nobody() {
+    let mut world = world();
+    let free = Params { release_ppm: 0, ..Params::default() };
+    world.root(Call::set_params { params: free }).expect("root may");
+    let id = world.create(ALICE, policy(), true);
+    world.assign(BOB, &id);
+    world.ok(BOB, Call::release_task { task: id, reason: ReleaseReason::InputUnavailable });
+    world.ok(BOB, agents::Call::leave {});
+    world.assign(CHARLIE, &id);
+    world.ok(CHARLIE, submit(&id));
+    world.pass(60_000);
+    world.next(1);
+    assert_eq!(reason(&world, &id), (TaskState::Settled, Some(CloseReason::Done)));
+}
+
 /// A transaction that makes calls in another account's name does not count that account's nonce.
 #[test]
 fn a_task_is_never_overwritten() {
