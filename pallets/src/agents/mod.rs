@@ -66,7 +66,8 @@ pub enum Call {
         /// Version of your software.
         version: u32,
     },
-    /// Stop being an agent; your stake is yours again. Your reputation is gone.
+    /// Stop being an agent, unless tasks or a jail bind you; your stake is yours again. Your reputation
+    /// is gone.
     #[codec(index = 4)]
     leave {},
     /// Stop the market's clock or let it go on (governance).
@@ -111,6 +112,10 @@ pub enum Event {
     /// The parameters changed.
     #[codec(index = 7)]
     ParamsSet {},
+    /// An agent did not deliver for the third time in a row, or yet again: it may neither claim nor leave
+    /// before `until`, in market time.
+    #[codec(index = 8)]
+    Jailed { agent: AccountId, until: Moment },
 }
 
 /// Why calls fail.
@@ -144,7 +149,7 @@ pub enum Error {
     /// No sign of life for 3 minutes; send a heartbeat first.
     #[codec(index = 8)]
     Inactive,
-    /// The agent is jailed and may not claim yet.
+    /// The agent did not deliver three times in a row: it may neither claim nor leave yet.
     #[codec(index = 9)]
     Jailed,
     /// The agent lacks the engine, memory class or tags that the task asks for.
@@ -310,6 +315,8 @@ fn check_heartbeat(state: &dyn StateRead, agent: &Agent, slots: u32) -> Dispatch
 fn leave(cx: &mut Ctx, who: AccountId) -> DispatchResult {
     let agent = AGENTS.get(cx, &who).ok_or(Error::NotAnAgent)?;
     ensure(agent.locked.is_zero() && agent.busy == 0, Error::StakeInUse)?;
+    // It could come back without its record.
+    ensure(clock::now(cx) >= agent.jailed_until, Error::Jailed)?;
     balances::release(cx, HoldReason::Stake, &who, agent.stake)?;
     AGENTS.remove(cx, &who);
     cx.emit(Event::Left { agent: who, stake: agent.stake });

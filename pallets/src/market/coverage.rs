@@ -6,10 +6,6 @@ use std::fmt::Write;
 
 /// How often each transition must have been taken, and each error met, in a full run.
 pub const TRANSITIONS_MIN: usize = 100;
-/// Errors that nothing can lead to with one replica.
-const OUT_OF_REACH: &[(&str, &str)] = &[
-    ("Agents", "Jailed"), // Jail comes with disputes.
-];
 /// Transitions of the protocol's table that one replica can take.
 const TRANSITIONS: &[&str] = &[
     "- -> Pending",
@@ -46,6 +42,7 @@ const TRANSITIONS: &[&str] = &[
     "agent's heartbeat",
     "agent left",
     "agent slashed",
+    "agent jailed",
 ];
 
 impl Model {
@@ -148,6 +145,7 @@ impl Model {
             Event::Heartbeat { .. } => self.note("agent's heartbeat"),
             Event::Left { .. } => self.note("agent left"),
             Event::Slashed { .. } => self.note("agent slashed"),
+            Event::Jailed { .. } => self.note("agent jailed"),
             Event::Paused { .. } | Event::ParamsSet {} => {}
         }
     }
@@ -167,8 +165,7 @@ impl Model {
             for (variant, name) in errors {
                 let count = self.errors.get(&(index, variant)).copied().unwrap_or_default();
                 writeln!(table, "{count:>8}  {pallet}::{name}").expect("a string takes all");
-                let reachable = !OUT_OF_REACH.contains(&(pallet, name));
-                if reachable && count == 0 {
+                if count == 0 {
                     missing.push(format!("{pallet}::{name}"));
                 }
             }

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const AGENTS: u16 = 40;
 const REQUESTERS: u16 = 6;
+/// Agents that claim and never work.
+const LAZY: usize = 4;
 const CALLS: usize = 100_000;
 /// splitmix64: small, and the same everywhere.
 struct Random(u64);
@@ -311,6 +313,9 @@ impl Model {
     fn work(&mut self, id: &TaskId, task: &tasks::Task, fate: Fate) {
         let Some((_, slot)) = task.slot() else { return };
         let agent = slot.agent;
+        if self.agents[..LAZY].contains(&agent) {
+            return;
+        }
         let release = |reason| tasks::Call::release_task { task: *id, reason };
         match fate {
             Fate::InputUnavailable => self.call(agent, release(ReleaseReason::InputUnavailable)),
@@ -512,7 +517,12 @@ impl Model {
 
 /// Spans as short as code allows, so that deadlines are met often.
 fn set_short_spans(world: &mut World) {
-    let params = agents::Params { heartbeat_ms: 10_000, silence_ms: 150_000, ..Default::default() };
+    let params = agents::Params {
+        heartbeat_ms: 10_000,
+        silence_ms: 150_000,
+        jail_ms: 60_000,
+        ..Default::default()
+    };
     world.root(agents::Call::set_params { params }).expect("it is within bounds");
     let params = tasks::Params {
         funding_ms: 30_000,

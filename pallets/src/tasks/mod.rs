@@ -220,7 +220,7 @@ pub enum Error {
     /// The task has as many candidates as it can have.
     #[codec(index = 12)]
     TooManyCandidates,
-    /// The agent gave this task back before and may not claim it again.
+    /// The agent gave this task back before, or did not deliver, and may not claim it again.
     #[codec(index = 13)]
     Barred,
     /// The VRF proof is not the agent's over ("artel/claim/1", genesis, task, attempt, seed of this

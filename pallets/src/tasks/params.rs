@@ -12,6 +12,9 @@ pub const EXEC_MS_MAX: Moment = 7 * 24 * 3_600_000;
 /// Shortest span of a deadline: four blocks at the clock's largest step.
 pub const DEADLINE_MS_MIN: Moment = 24_000;
 
+/// What the fine for not delivering doubles up to, in parts per million.
+const NO_SHOW_PPM_MAX: u32 = PARTS_PER_MILLION / 2;
+
 /// Parameters of tasks; spans are in milliseconds of market time.
 #[derive(
     Clone,
@@ -53,7 +56,8 @@ pub struct Params {
     pub epoch_ms: Moment,
     /// Share of its stake at risk that an agent loses by giving a task back, in parts per million.
     pub release_ppm: u32,
-    /// Share of its stake at risk that an agent loses by not delivering.
+    /// Share of its stake at risk that an agent loses by not delivering; it doubles with each further
+    /// time in a row, up to a half.
     pub no_show_ppm: u32,
     /// Share of the reward that an agent gets whose task is cancelled.
     pub cancel_pay_ppm: u32,
@@ -129,6 +133,13 @@ impl Params {
         let compute = spec.fuel_limit.saturating_mul(4) / self.fuel_per_ms;
         let bytes = spec.input.size().saturating_add(spec.output_bytes_max);
         compute.saturating_add(bytes / self.io_bytes_per_ms).max(self.exec_ms_min)
+    }
+
+    /// The fine of an agent that has not delivered so often in a row, of its stake at risk.
+    pub fn no_show_fine_ppm(&self, in_a_row: u8) -> u32 {
+        let doublings = u32::from(in_a_row.saturating_sub(1));
+        let doubled = 2u32.saturating_pow(doublings).saturating_mul(self.no_show_ppm);
+        doubled.min(NO_SHOW_PPM_MAX.max(self.no_show_ppm))
     }
 
     /// Weight in a draw: units of stake, at least 1, at most the cap.

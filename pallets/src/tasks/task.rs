@@ -154,7 +154,7 @@ pub struct Task {
     pub candidates: u8,
     /// When the requester's cancellation takes effect, if no result comes before.
     pub cancel: Option<Deadline>,
-    /// Agents that gave the task back and may not claim it again.
+    /// Agents that gave the task back, or did not deliver, and may not claim it again.
     pub barred: Vec<AccountId>,
     /// Reports that the input cannot be fetched.
     pub input_reports: Vec<InputReport>,

@@ -399,9 +399,10 @@ fn slot_no_show_costs_a_twentieth_and_the_task_goes_on() {
     let agent = world.agent(BOB);
     assert_eq!((agent.stake, agent.no_shows), (tokens(STAKE - TOKEN / 2), 1));
     assert_eq!((agent.locked, agent.busy), (Balance::ZERO, 0));
-    // It may claim again: only who gives a task back is barred.
-    world.assign(BOB, &id);
-    world.ok(BOB, submit(&id));
+    let claim = world.claim(&BOB, &id);
+    world.fails(BOB, claim, Error::Barred);
+    // A result ends the row.
+    world.delivered(ALICE, BOB, policy());
     assert_eq!(world.agent(BOB).no_shows, 0);
 }
 
@@ -409,14 +410,13 @@ fn slot_no_show_costs_a_twentieth_and_the_task_goes_on() {
 fn assigned_to_failed_after_the_last_no_show_refunds_everything() {
     let mut world = world();
     let id = world.create(ALICE, policy(), true);
-    for _ in 0..3 {
-        world.ok(BOB, agents::Call::update { profile: profile(&BOB) });
-        world.assign(BOB, &id);
+    for agent in [BOB, CHARLIE, DAVE] {
+        world.assign(agent, &id);
         world.pass(30_000);
     }
     assert_eq!(reason(&world, &id), (TaskState::Failed, Some(CloseReason::NoShow)));
     assert_eq!(world.worth(ALICE), ENDOWMENT);
-    assert_eq!(world.agent(BOB).no_shows, 3);
+    assert_eq!(world.agent(BOB).no_shows, 1);
 }
 
 #[test]
@@ -665,4 +665,40 @@ fn a_schedule_that_names_no_task_or_another_step_is_cleared() {
     world.open(1);
     world.next(1);
     assert_eq!(world.task(&id).state, TaskState::Pending);
+}
+
+#[test]
+fn no_shows_cost_twice_as_much_each_time_and_the_third_jails() {
+    let mut world = world();
+    // So that every hold is ten tokens of a stake that lasts.
+    world.ok(BOB, agents::Call::set_stake { stake: tokens(1_000 * TOKEN) });
+    let mut left = 1_000 * TOKEN;
+    for (number, fine) in
+        [TOKEN / 2, TOKEN, 2 * TOKEN, 4 * TOKEN, 5 * TOKEN, 5 * TOKEN].into_iter().enumerate()
+    {
+        world.ok(BOB, agents::Call::update { profile: profile(&BOB) });
+        let id = world.create(ALICE, policy(), true);
+        world.assign(BOB, &id);
+        world.pass(30_000);
+        left -= fine;
+        let agent = world.agent(BOB);
+        assert_eq!((agent.stake, usize::from(agent.no_shows)), (tokens(left), number + 1));
+        let now = agents::clock::now(&world.state);
+        let jailed = number >= 2;
+        assert_eq!(agent.jailed_until > now, jailed, "after {} no-shows", number + 1);
+        // It may not claim the same task again, jailed or not.
+        world.ok(BOB, agents::Call::update { profile: profile(&BOB) });
+        let claim = world.claim(&BOB, &id);
+        world.fails(BOB, claim, Error::Barred);
+        world.ok(ALICE, cancel(&id));
+        if jailed {
+            let other = world.create(ALICE, policy(), true);
+            let claim = world.claim(&BOB, &other);
+            world.fails(BOB, claim, agents::Error::Jailed);
+            world.ok(ALICE, cancel(&other));
+            world.fails(BOB, agents::Call::leave {}, agents::Error::Jailed);
+            world.pass(agent.jailed_until - now);
+        }
+    }
+    world.ok(BOB, agents::Call::leave {});
 }

@@ -73,11 +73,12 @@ pub(super) fn cancel(cx: &mut Ctx, who: AccountId, id: TaskId) -> DispatchResult
 pub(super) fn no_show(cx: &mut Ctx, entry: &mut Entry) {
     let (index, slot) = entry.task.slot().expect("an assigned task has a slot");
     let (agent, hold) = (slot.agent, slot.hold);
-    let fine = hold.share_ceil(params(cx).no_show_ppm);
+    let in_a_row = agents::missed(cx, &agent);
+    let fine = hold.share_ceil(params(cx).no_show_fine_ppm(in_a_row));
     agents::disengage(cx, &agent, hold.saturating_sub(fine));
     agents::slash(cx, &agent, fine, entry.id);
-    agents::missed(cx, &agent);
     set_slot(entry, SlotState::NoShow);
+    entry.task.barred.push(agent);
     cx.emit(Event::NoShow { task: entry.id, slot: index, agent });
     next_attempt(cx, entry, CloseReason::NoShow);
 }
