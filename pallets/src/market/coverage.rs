@@ -29,6 +29,7 @@ const TRANSITIONS: &[&str] = &[
     "Validating: paid early",
     "Validating -> Validated",
     "Validated -> Settled",
+    "Validated -> Settled before all is paid",
     "final -> pruned",
     "payout accrued",
     "payout paid",
@@ -81,7 +82,10 @@ impl Model {
                 self.live.retain(|id| *id != task);
                 self.note("final -> pruned");
             }
-            Event::Closed { reason, .. } => self.note(match reason {
+            Event::Closed { task, reason, .. } => self.note(match reason {
+                CloseReason::Done if self.is_owed(&task) => {
+                    "Validated -> Settled before all is paid"
+                }
                 CloseReason::Done => "Validated -> Settled",
                 CloseReason::NotFunded => "AwaitingEscrow -> Expired",
                 CloseReason::CancelledBeforeDraw => "-> Cancelled before the draw",
@@ -94,6 +98,10 @@ impl Model {
             }),
             Event::EpochStarted { .. } | Event::ParamsSet {} => {}
         }
+    }
+
+    fn is_owed(&self, id: &TaskId) -> bool {
+        tasks::task(&self.world.state, id).is_some_and(|task| task.payouts_open > 0)
     }
 
     fn note_validation(&mut self, event: &validations::Event) {

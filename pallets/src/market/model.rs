@@ -528,6 +528,7 @@ fn set_short_spans(world: &mut World) {
         funding_ms: 30_000,
         exec_ms_min: 24_000,
         epoch_ms: 60_000,
+        settle_ms: 60_000,
         slot_hold_min: Balance::new(TOKEN / 10),
         ..Default::default()
     };

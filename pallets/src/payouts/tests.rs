@@ -323,6 +323,35 @@ fn claiming_one_by_one_costs_the_same_each_time() {
 }
 
 #[test]
+fn a_task_is_settled_in_a_day_though_a_payout_waits() {
+    let mut world = world(Payee::Account(EVE));
+    let short = Policy { retain_ms: tasks::DEADLINE_MS_MIN, ..small(ED) };
+    let id = world.delivered(ALICE, BOB, short);
+    world.pass(60_000);
+    assert_eq!(world.task(&id).state, TaskState::Validated);
+    let (payout, _) = only(&world, &id);
+    // Its payee's era takes a year.
+    let mut cx = Ctx::new(&world.state, &world.block, Hash::ZERO);
+    let old = owed(&cx, &EVE);
+    let late = old.next_try.map(|at| at + 31_536_000_000);
+    intents::store(&mut cx, &EVE, Owed { next_try: late, ..old }, old.next_try);
+    agents::clock::shift_for_tests(&mut cx, 24 * 3_600_000);
+    let output = cx.finish(Ok(()));
+    world.state.apply(&output.writes);
+    (0..5).for_each(|_| world.next(1));
+    let task = world.task(&id);
+    assert_eq!((task.state, task.payouts_open), (TaskState::Settled, 1));
+    assert_eq!(balances::held(&world.state, HoldReason::TaskEscrow, &ALICE), Balance::ZERO);
+    // The money waits for the payee even when the task is forgotten.
+    world.pass(tasks::DEADLINE_MS_MIN);
+    (0..5).for_each(|_| world.next(1));
+    assert!(!tasks::exists(&world.state, &id));
+    world.ok(DAVE, Call::claim_payouts { ids: vec![payout] });
+    assert_eq!(world.free(EVE), ENDOWMENT.saturating_add(ED));
+    world.next(1);
+}
+
+#[test]
 fn a_payee_that_the_budget_cuts_off_waits_and_has_not_been_tried() {
     let mut world = world(Payee::Account(POOR));
     let half = Balance::new(ED.get() / 2);

@@ -88,7 +88,9 @@ pub fn current(cx: &mut Ctx, id: &TaskId) -> Result<Entry, DispatchError> {
     let mut entry = Entry::load(cx, id)?;
     while let Some(step) = entry.due(cx) {
         match step {
-            Step::Unfunded | Step::Unclaimed | Step::NoShow => take(cx, &mut entry),
+            Step::Unfunded | Step::Unclaimed | Step::NoShow | Step::Settle => {
+                take(cx, &mut entry);
+            }
             // An accepted result is paid at the block's end; no call depends on that.
             Step::Pay => break,
             Step::Draw => return Err(Error::ClaimsClosed.into()),
@@ -109,6 +111,7 @@ pub fn take(cx: &mut Ctx, entry: &mut Entry) {
         }
         Some(Step::Draw) => claim::draw(cx, entry),
         Some(Step::NoShow) => work::no_show(cx, entry),
+        Some(Step::Settle) => close(cx, entry, TaskState::Settled, CloseReason::Done),
         Some(Step::Cancel | Step::Pay | Step::Validate | Step::Prune) | None => {}
     }
 }

@@ -67,6 +67,8 @@ static PAYS: Schedule<TaskId> =
     Schedule::new(NAME, "Pays", "Accepted results that are to be paid.");
 static VALIDATES: Schedule<TaskId> =
     Schedule::new(NAME, "Validates", "When results stand unless challenged.");
+static SETTLES: Schedule<TaskId> =
+    Schedule::new(NAME, "Settles", "When validated tasks end whatever is not paid.");
 static PRUNES: Schedule<TaskId> = Schedule::new(NAME, "Prunes", "When records are forgotten.");
 
 /// What users can do.
@@ -350,6 +352,7 @@ fn schedule(step: Step) -> &'static Schedule<TaskId> {
         Step::Cancel => &CANCELS,
         Step::Pay => &PAYS,
         Step::Validate => &VALIDATES,
+        Step::Settle => &SETTLES,
         Step::Prune => &PRUNES,
     }
 }
@@ -363,6 +366,7 @@ fn hook_work(step: Step) -> HookWork {
         Step::Cancel => HookWork::Cancel,
         Step::Pay => HookWork::Pay,
         Step::Validate => HookWork::Validate,
+        Step::Settle => HookWork::Settle,
         Step::Prune => HookWork::Prune,
     }
 }
@@ -395,6 +399,7 @@ impl framework::Pallet for Pallet {
         &CANCELS,
         &PAYS,
         &VALIDATES,
+        &SETTLES,
         &PRUNES,
     ];
     type Call = Call;
@@ -410,7 +415,7 @@ impl framework::Pallet for Pallet {
 
     fn on_initialize(cx: &mut Ctx) {
         claim::roll_epoch(cx);
-        for step in [Step::Unfunded, Step::Unclaimed, Step::Draw, Step::NoShow] {
+        for step in [Step::Unfunded, Step::Unclaimed, Step::Draw, Step::NoShow, Step::Settle] {
             each_due(cx, step, entry::take);
         }
     }

@@ -54,6 +54,8 @@ pub struct Params {
     pub cancel_ms: Moment,
     /// How long claims may be signed over one seed.
     pub epoch_ms: Moment,
+    /// How long a validated task waits for its payouts; after that it is settled and they go on alone.
+    pub settle_ms: Moment,
     /// Share of its stake at risk that an agent loses by giving a task back, in parts per million.
     pub release_ppm: u32,
     /// Share of its stake at risk that an agent loses by not delivering; it doubles with each further
@@ -78,6 +80,7 @@ impl Default for Params {
             io_bytes_per_ms: 1_000,
             cancel_ms: 10_000,
             epoch_ms: 600_000,
+            settle_ms: 24 * 3_600_000,
             release_ppm: 10_000,
             no_show_ppm: 50_000,
             cancel_pay_ppm: 100_000,
@@ -88,11 +91,11 @@ impl Default for Params {
 impl Params {
     /// The bounds that code sets to governance.
     pub fn check(&self) -> Result<(), String> {
-        let longs = [self.funding_ms, self.exec_ms_min, self.epoch_ms];
+        let longs = [self.funding_ms, self.exec_ms_min, self.epoch_ms, self.settle_ms];
         if !longs.iter().all(|span| (DEADLINE_MS_MIN..=SPAN_MS_MAX).contains(span)) {
             return Err(format!(
-                "funding_ms, exec_ms_min, epoch_ms = {longs:?}: each from {DEADLINE_MS_MIN} to \
-                 {SPAN_MS_MAX}"
+                "funding_ms, exec_ms_min, epoch_ms, settle_ms = {longs:?}: each from \
+                 {DEADLINE_MS_MIN} to {SPAN_MS_MAX}"
             ));
         }
         let shorts = [self.draw_ms, self.cancel_ms];

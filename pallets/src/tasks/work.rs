@@ -114,9 +114,10 @@ pub fn resolve_reports(cx: &mut Ctx, entry: &mut Entry, right: bool) {
     }
 }
 
-/// One payout of a task is paid or unclaimed; after the last one a validated task is settled.
+/// One payout of a task is paid or unclaimed; after the last one a validated task is settled, if that did
+/// not take too long.
 pub fn payout_done(cx: &mut Ctx, id: &TaskId) {
-    // A cancelled task may have been pruned before its payout went through.
+    // The task may have been pruned before its payout went through.
     let Ok(mut entry) = Entry::load(cx, id) else { return };
     entry.task.payouts_open =
         entry.task.payouts_open.checked_sub(1).expect("each payout is counted once");
