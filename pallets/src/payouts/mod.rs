@@ -247,7 +247,7 @@ impl Dispatch for Call {
             }
             Self::redirect_payouts { ids, .. } => {
                 let ids = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-                Weight::rw(6, 6).plus(Weight::rw(4, 8).times(ids))
+                Weight::rw(4, 4).plus(Weight::rw(8, 8).times(ids))
             }
             Self::set_minimum { .. } | Self::set_params { .. } => Weight::rw(1, 1),
         }

@@ -351,6 +351,52 @@ fn a_task_is_settled_in_a_day_though_a_payout_waits() {
     world.next(1);
 }
 
+fn number(index: u8) -> AccountId {
+    AccountId([100 + index; 32])
+}
+
+#[test]
+fn the_largest_calls_keep_to_their_declared_weights() {
+    // Each payout another payee's, each of a task of its own; the harness compares the weights.
+    let mut world = world(Payee::Account(BOB));
+    let most = u8::try_from(IDS_MAX).expect("it is small");
+    let mut tasks = Vec::new();
+    for index in 0..most {
+        let profile = agents::Profile { payout: Payee::Account(number(index)), ..profile(&BOB) };
+        world.ok(BOB, agents::Call::update { profile });
+        tasks.push(earn(&mut world, ED));
+    }
+    world.pass(60_000);
+    let ids: Vec<_> = tasks.iter().map(|task| only(&world, task).0).collect();
+    let mut unclaimed = World::new(&[]);
+    (unclaimed.state, unclaimed.block) = (world.state.clone(), world.block.clone());
+    world.ok(DAVE, Call::claim_payouts { ids: ids.clone() });
+    world.next(1);
+
+    // The same as unclaimed payouts, redirected to one more payee, with and without their tasks.
+    for with_tasks in [true, false] {
+        let (state, block) = (unclaimed.state.clone(), unclaimed.block.clone());
+        let mut cx = Ctx::new(&state, &block, Hash::ZERO);
+        for id in &ids {
+            let mut intent = payout(&cx, id).expect("it is there");
+            let (until, old) = (agents::clock::now(&cx) + 1_000, owed(&cx, &intent.payee));
+            OPEN.remove(&mut cx, &intent.payee, id);
+            UNCLAIMED.insert(&mut cx, &intent.payee, id);
+            FORFEITS.insert(&mut cx, until, id);
+            let now = Owed { open: 0, next_try: None, ..old };
+            intents::store(&mut cx, &intent.payee, now, old.next_try);
+            intent.state = IntentState::Unclaimed(until);
+            intent.task = if with_tasks { intent.task } else { *id };
+            INTENTS.set(&mut cx, id, &intent);
+        }
+        let output = cx.finish(Ok(()));
+        let mut world = World::new(&[]);
+        (world.state, world.block) = (state.clone(), block.clone());
+        world.state.apply(&output.writes);
+        world.ok(BOB, Call::redirect_payouts { ids: ids.clone(), payee: EVE });
+    }
+}
+
 #[test]
 fn a_payee_that_the_budget_cuts_off_waits_and_has_not_been_tried() {
     let mut world = world(Payee::Account(POOR));

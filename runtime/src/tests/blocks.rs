@@ -283,6 +283,20 @@ fn sudo_acts_as_others() {
     assert_eq!(*dispatch_error, sudo::Error::RequireSudo.into());
 }
 
+/// Transfers that fail leave the sender's account unwritten, so that each reads it again.
+#[test]
+fn a_batch_in_somebodys_name_keeps_to_its_declared_weight() {
+    let mut chain = Chain::dev();
+    let fresh = |n: u8| pay_to(primitives::AccountId([100 + n; 32]), 1);
+    let calls = (0..10).map(fresh).collect();
+    let call = Box::new(RuntimeCall::Utility(utility::Call::force_batch { calls }));
+    let who = MultiAddress::Id(account("Bob"));
+    let call = RuntimeCall::Sudo(sudo::Call::sudo_as { who, call });
+    let events = chain.include(chain.sign("Alice", call));
+    let done = RuntimeEvent::Sudo(sudo::Event::SudoAsDone { sudo_result: Ok(()) });
+    assert!(events.contains(&done));
+}
+
 /// The root as RFC 9162 writes it down: split at the largest power of two below the count.
 fn rfc_root(leaves: &[OpaqueTransaction]) -> Hash {
     use primitives::crypto::hash::blake2_256;
