@@ -504,6 +504,10 @@ impl Model {
                 self.world.ok(agent, agents::Call::leave {});
             }
         }
+        let parties: Vec<_> = self.agents.iter().chain(&self.requesters).copied().collect();
+        for who in parties {
+            self.world.ok(who, payouts::Call::set_minimum { minimum: None });
+        }
         self.world.next(1);
         let parties = self.agents.iter().chain(&self.requesters).chain([&payouts::POT]);
         for who in parties {

@@ -36,6 +36,8 @@ pub const POT: AccountId = AccountId::pot(b"modlartel/payouts");
 const PAYOUT_WEIGHT: Weight = Weight::rw(10, 10);
 /// Most payouts that one call may name.
 pub const IDS_MAX: usize = 32;
+/// What a payee's own minimum holds, for its place in state.
+pub const MINIMUM_DEPOSIT: Balance = balances::EXISTENTIAL_DEPOSIT.saturating_mul(10);
 /// Tries after the first failed one, each after twice the time of the one before.
 pub const RETRIES_MAX: u8 = 11;
 
@@ -151,7 +153,8 @@ pub enum Call {
         /// Who gets them.
         payee: AccountId,
     },
-    /// Say from which sum on you want to be paid at once.
+    /// Say from which sum on you want to be paid at once. It takes a deposit of ten existential deposits
+    /// until you want the usual one again.
     #[codec(index = 2)]
     set_minimum {
         /// The sum; none for the usual one.
@@ -249,7 +252,8 @@ impl Dispatch for Call {
                 let ids = u32::try_from(ids.len()).unwrap_or(u32::MAX);
                 Weight::rw(4, 4).plus(Weight::rw(8, 8).times(ids))
             }
-            Self::set_minimum { .. } | Self::set_params { .. } => Weight::rw(1, 1),
+            Self::set_minimum { .. } => Weight::rw(4, 3),
+            Self::set_params { .. } => Weight::rw(1, 1),
         }
     }
 
@@ -311,13 +315,21 @@ pub fn overdue(state: &dyn StateRead) -> usize {
 }
 
 fn set_minimum(cx: &mut Ctx, who: AccountId, minimum: Option<Balance>) -> DispatchResult {
+    let stands = MINIMUMS.contains(cx, &who);
     match minimum {
         Some(amount) => {
             let range = balances::EXISTENTIAL_DEPOSIT..=params::MINIMUM_MAX;
             ensure(range.contains(&amount), Error::BadMinimum)?;
+            if !stands {
+                balances::hold(cx, HoldReason::StorageDeposit, &who, MINIMUM_DEPOSIT)?;
+            }
             MINIMUMS.set(cx, &who, &amount);
         }
-        None => MINIMUMS.remove(cx, &who),
+        None if stands => {
+            MINIMUMS.remove(cx, &who);
+            balances::release(cx, HoldReason::StorageDeposit, &who, MINIMUM_DEPOSIT)?;
+        }
+        None => {}
     }
     cx.emit(Event::MinimumSet { payee: who, minimum });
     Ok(())
@@ -345,7 +357,10 @@ impl framework::Pallet for Pallet {
     type Genesis = Genesis;
 
     fn constants() -> Vec<ConstantMeta> {
-        vec![ConstantMeta::new("PotAccount", &POT, "Holds what payees are owed.")]
+        vec![
+            ConstantMeta::new("PotAccount", &POT, "Holds what payees are owed."),
+            ConstantMeta::new("MinimumDeposit", &MINIMUM_DEPOSIT, "What an own minimum holds."),
+        ]
     }
 
     fn genesis(cx: &mut Ctx, genesis: Genesis) -> Result<(), String> {

@@ -100,10 +100,10 @@ fn a_payee_chooses_its_minimum() {
     world.fails(EVE, set(Some(Balance::MAX)), Error::BadMinimum);
     world.ok(EVE, set(Some(ED)));
     earn(&mut world, ED);
-    assert_eq!(world.free(EVE), ENDOWMENT.saturating_add(ED));
+    assert_eq!(world.worth(EVE), ENDOWMENT.saturating_add(ED));
     world.ok(EVE, set(None));
     earn(&mut world, ED);
-    assert_eq!(world.free(EVE), ENDOWMENT.saturating_add(ED));
+    assert_eq!(world.worth(EVE), ENDOWMENT.saturating_add(ED));
 }
 
 #[test]
@@ -395,6 +395,23 @@ fn the_largest_calls_keep_to_their_declared_weights() {
         world.state.apply(&output.writes);
         world.ok(BOB, Call::redirect_payouts { ids: ids.clone(), payee: EVE });
     }
+}
+
+#[test]
+fn a_minimum_costs_a_deposit_while_it_stands() {
+    let mut world = world(Payee::Account(EVE));
+    let held = |world: &World| balances::held(&world.state, HoldReason::StorageDeposit, &EVE);
+    for amount in [ED, ED.saturating_mul(2)] {
+        world.ok(EVE, Call::set_minimum { minimum: Some(amount) });
+        assert_eq!(held(&world), ED.saturating_mul(10));
+    }
+    world.next(1);
+    world.fails(POOR, Call::set_minimum { minimum: Some(ED) }, TokenError::FundsUnavailable);
+    for _ in 0..2 {
+        world.ok(EVE, Call::set_minimum { minimum: None });
+        assert_eq!((held(&world), world.free(EVE)), (Balance::ZERO, ENDOWMENT));
+    }
+    world.next(1);
 }
 
 #[test]

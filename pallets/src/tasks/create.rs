@@ -2,7 +2,7 @@
 
 use super::{
     Assurance, DEADLINE_MS_MIN, EXEC_MS_MAX, EarlyPay, Entry, Error, Event, Policy, RECORDS,
-    SLOTS_MAX, SPAN_MS_MAX, SPECS, Stamp, TASKS, Task, TaskId, TaskSpec, TaskState,
+    RETAIN_MS_MAX, SLOTS_MAX, SPAN_MS_MAX, SPECS, Stamp, TASKS, Task, TaskId, TaskSpec, TaskState,
     VALUE_AT_RISK_REWARDS_MAX, current, params,
 };
 use crate::{
@@ -106,7 +106,7 @@ fn check_policy(policy: &Policy) -> DispatchResult {
             && policy.value_at_risk <= risk_max
             && policy.requires.is_valid()
             && (DEADLINE_MS_MIN..=SPAN_MS_MAX).contains(&policy.claim_ms)
-            && (DEADLINE_MS_MIN..=SPAN_MS_MAX).contains(&policy.retain_ms),
+            && (DEADLINE_MS_MIN..=RETAIN_MS_MAX).contains(&policy.retain_ms),
         Error::BadPolicy,
     )
 }

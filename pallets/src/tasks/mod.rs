@@ -23,7 +23,7 @@ mod work;
 pub use claim::{CLAIM_LABEL, Epoch, claim_message, epoch};
 pub use create::{cost, task_id};
 pub use entry::{Entry, close, current, each_due, forget, overdue, take};
-pub use params::{DEADLINE_MS_MIN, EXEC_MS_MAX, Params, SPAN_MS_MAX};
+pub use params::{DEADLINE_MS_MIN, EXEC_MS_MAX, Params, RETAIN_MS_MAX, SPAN_MS_MAX};
 pub use reasons::{CloseReason, ReleaseReason, explain};
 pub use task::*;
 pub use types::*;

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub const SPAN_MS_MAX: Moment = 365 * 24 * 3_600_000;
 /// Longest time that an agent may have for a task: 7 days, in milliseconds.
 pub const EXEC_MS_MAX: Moment = 7 * 24 * 3_600_000;
+/// Longest time that the record of a task that has ended may stay: 30 days, in milliseconds. Its deposit
+/// is back by then.
+pub const RETAIN_MS_MAX: Moment = 30 * 24 * 3_600_000;
 /// Shortest span of a deadline: four blocks at the clock's largest step.
 pub const DEADLINE_MS_MIN: Moment = 24_000;
 

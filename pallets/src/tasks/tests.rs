@@ -121,7 +121,8 @@ fn create_refuses_what_breaks_a_limit() {
         terms(|p| p.extra_attempts = SLOTS_MAX),
         terms(|p| p.value_at_risk = p.reward.saturating_mul(VALUE_AT_RISK_REWARDS_MAX + 1)),
         terms(|p| p.claim_ms = DEADLINE_MS_MIN - 1),
-        terms(|p| p.retain_ms = SPAN_MS_MAX + 1),
+        terms(|p| p.claim_ms = SPAN_MS_MAX + 1),
+        terms(|p| p.retain_ms = 30 * 24 * 3_600_000 + 1),
         terms(|p| p.requires.tags = vec![b"b".to_vec(), b"a".to_vec()]),
     ] {
         try_create(&mut world, job(), bad, Error::BadPolicy);
