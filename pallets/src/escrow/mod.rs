@@ -207,11 +207,14 @@ pub fn pay_fee(cx: &mut Ctx, task: &Hash) {
     cx.emit(Event::FeePaid { task: *task, validators, audits, treasury: to_treasury, burned });
 }
 
-/// Burns the fee for having listed a task that nobody worked on.
+/// Burns the fee for having listed a task that nobody worked on: it is the creator's, whoever funded the
+/// task. The first deposit covers it, as it holds what the task's place costs.
 pub fn burn_listing_fee(cx: &mut Ctx, task: &Hash) {
     let mut escrow = load(cx, task);
-    let amount = params(cx).listing_fee.min(escrow.left());
-    burn(cx, &mut escrow, amount);
+    let first = escrow.deposits.first_mut().expect("an escrow is opened with a deposit");
+    let amount = params(cx).listing_fee.min(first.amount);
+    balances::burn_held(cx, HoldReason::TaskEscrow, &first.who, amount).expect("a deposit is held");
+    first.amount = first.amount.saturating_sub(amount);
     ESCROWS.set(cx, task, &escrow);
     cx.emit(Event::ListingFeeBurned { task: *task, amount });
 }

@@ -43,6 +43,19 @@ fn the_listing_fee_never_exceeds_what_is_left() {
 }
 
 #[test]
+fn the_listing_fee_is_the_creators() {
+    let mut world = World::new(&[]);
+    let id = world.create(ALICE, policy(), false);
+    let spec_hash = world.task(&id).spec_hash;
+    world.ok(EVE, crate::tasks::Call::fund_task { task: id, spec_hash });
+    world.ok(ALICE, cancel(&id));
+    world.next(1);
+    let fee = params(&world.state).listing_fee;
+    assert_eq!(world.worth(EVE), ENDOWMENT);
+    assert_eq!(sum(&[world.worth(ALICE), fee]), ENDOWMENT);
+}
+
+#[test]
 fn a_task_pays_the_fee_of_the_day_it_was_funded() {
     let mut world = World::new(&[]);
     world.register(BOB, 1_000 * TOKEN);
