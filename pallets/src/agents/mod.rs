@@ -354,7 +354,9 @@ impl framework::Pallet for Pallet {
     }
 
     fn check(state: &dyn StateRead) -> Result<(), String> {
+        let mut all = Balance::ZERO;
         for (account, agent) in agents(state) {
+            all = all.saturating_add(agent.stake);
             if agent.locked > agent.stake {
                 return Err(format!("{account} has {} at risk of {}", agent.locked, agent.stake));
             }
@@ -362,6 +364,10 @@ impl framework::Pallet for Pallet {
             if held != agent.stake {
                 return Err(format!("{account} has a stake of {} but {held} held", agent.stake));
             }
+        }
+        let held = balances::total_held(state, HoldReason::Stake);
+        if held != all {
+            return Err(format!("{held} is held as stake, agents have {all}"));
         }
         Ok(())
     }

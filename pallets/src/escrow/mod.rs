@@ -303,7 +303,7 @@ impl framework::Pallet for Pallet {
     }
 
     fn check(state: &dyn StateRead) -> Result<(), String> {
-        let mut sums = BTreeMap::<AccountId, Balance>::new();
+        let (mut sums, mut all) = (BTreeMap::<AccountId, Balance>::new(), Balance::ZERO);
         for (task, escrow) in ESCROWS.iter(state) {
             if escrow.left() < escrow.storage || escrow.deposits.len() > DEPOSITS_MAX {
                 return Err(format!("the escrow of {task} is {escrow:?}"));
@@ -311,6 +311,7 @@ impl framework::Pallet for Pallet {
             for deposit in escrow.deposits {
                 let sum = sums.entry(deposit.who).or_default();
                 *sum = sum.saturating_add(deposit.amount);
+                all = all.saturating_add(deposit.amount);
             }
         }
         for (who, sum) in sums {
@@ -318,6 +319,10 @@ impl framework::Pallet for Pallet {
             if held != sum {
                 return Err(format!("{who} has deposits of {sum} but {held} held"));
             }
+        }
+        let held = balances::total_held(state, HoldReason::TaskEscrow);
+        if held != all {
+            return Err(format!("{held} is held for tasks, their deposits are {all}"));
         }
         Ok(())
     }

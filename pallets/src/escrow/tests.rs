@@ -55,6 +55,23 @@ fn the_listing_fee_is_the_creators() {
     assert_eq!(sum(&[world.worth(ALICE), fee]), ENDOWMENT);
 }
 
+/// Holds that no record explains would be money that nobody gets back.
+#[test]
+fn a_hold_that_no_record_explains_is_found() {
+    use balances::HoldReason::{Accrued, Stake, StorageDeposit, TaskEscrow};
+    for reason in [TaskEscrow, Stake, Accrued, StorageDeposit] {
+        let mut world = World::new(&[]);
+        world.register(BOB, 1_000 * TOKEN);
+        world.create(ALICE, policy(), true);
+        world.next(1);
+        let mut cx = Ctx::new(&world.state, &world.block, Hash::ZERO);
+        balances::hold(&mut cx, reason, &EVE, Balance::new(TOKEN)).expect("Eve is rich");
+        let output = cx.finish(Ok(()));
+        world.state.apply(&output.writes);
+        assert!(check_pallets(&world.state).is_err(), "{reason:?}");
+    }
+}
+
 #[test]
 fn a_task_pays_the_fee_of_the_day_it_was_funded() {
     let mut world = World::new(&[]);

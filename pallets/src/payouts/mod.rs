@@ -430,7 +430,23 @@ fn check(state: &dyn StateRead) -> Result<(), String> {
     }
     let owed: Balance = PAYEES.iter(state).map(|(_, owed)| owed.amount).sum();
     let held = balances::held(state, HoldReason::Accrued, &POT);
-    if owed == held { Ok(()) } else { Err(format!("{owed} is owed, the pot holds {held}")) }
+    if owed != held || balances::total_held(state, HoldReason::Accrued) != held {
+        return Err(format!("{owed} is owed, the pot holds {held}, or others hold some too"));
+    }
+    let mut deposits = Balance::ZERO;
+    for (payee, _) in MINIMUMS.iter(state) {
+        deposits = deposits.saturating_add(MINIMUM_DEPOSIT);
+        let held = balances::held(state, HoldReason::StorageDeposit, &payee);
+        if held != MINIMUM_DEPOSIT {
+            return Err(format!("{payee} has a minimum of its own and holds {held} for it"));
+        }
+    }
+    let held = balances::total_held(state, HoldReason::StorageDeposit);
+    if held == deposits {
+        Ok(())
+    } else {
+        Err(format!("{held} is held as deposits, minimums explain {deposits}"))
+    }
 }
 
 #[cfg(test)]
