@@ -26,6 +26,8 @@ pub(super) fn create(
     requester: Option<AccountId>,
     funded: bool,
 ) -> DispatchResult {
+    // Whether or not the creation fails.
+    let index = cx.fresh_index();
     ensure(spec.is_valid(), Error::BadSpec)?;
     let params = params(cx);
     check_policy(&policy)?;
@@ -38,7 +40,7 @@ pub(super) fn create(
 
     // The nonce was counted up before the call ran.
     let nonce = system::account(cx, &signer).nonce.saturating_sub(1);
-    let id = task_id(&cx.block.genesis, &signer, nonce, cx.fresh_index());
+    let id = task_id(&cx.block.genesis, &signer, nonce, index);
     // A call in another account's name does not count that account's nonce.
     let known = TASKS.contains(cx, &id) || RECORDS.contains(cx, &id);
     ensure(!known, Error::TaskExists)?;

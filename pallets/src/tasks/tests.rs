@@ -669,6 +669,20 @@ fn a_schedule_that_names_no_task_or_another_step_is_cleared() {
 }
 
 #[test]
+fn a_creation_that_fails_takes_a_place_too() {
+    let world = world();
+    let mut cx = Ctx::new(&world.state, &world.block, Hash::ZERO);
+    let create = |cx: &mut Ctx, spec| {
+        let call = Call::create_task { spec, policy: policy(), requester: None, funded: true };
+        cx.atomic(|cx| call.dispatch(cx, Origin::Signed(ALICE)))
+    };
+    let bad = TaskSpec { fuel_limit: 0, ..job() };
+    assert_eq!(create(&mut cx, bad), Err(Error::BadSpec.into()));
+    assert_eq!(create(&mut cx, job()), Ok(()));
+    assert!(exists(&cx, &task_id(&GENESIS, &ALICE, 0, 1)));
+}
+
+#[test]
 fn no_shows_cost_twice_as_much_each_time_and_the_third_jails() {
     let mut world = world();
     // So that every hold is ten tokens of a stake that lasts.
