@@ -1,7 +1,9 @@
 //! One transaction against one view of the state.
 
 use crate::{CheckedTx, InvalidTransaction};
-use framework::{BlockEnv, Ctx, Dispatch, DispatchInfo, DispatchResult, Origin, TxOutput, Weight};
+use framework::{
+    BlockEnv, Ctx, Dispatch, DispatchInfo, DispatchResult, Origin, Pays, TxOutput, Weight,
+};
 use pallets::{
     system::{self, BASE_WEIGHT},
     transaction_payment::{self, Multiplier, Priced},
@@ -52,6 +54,7 @@ pub fn apply_tx(
         tx.call,
         tx.weight
     );
+    debug_assert!(tx.pays == Pays::Yes || result.is_ok(), "{:?} was free and failed", tx.call);
     let weight = tx.weight.corrected(used);
     let due = if weight == tx.weight {
         taken

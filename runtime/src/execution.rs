@@ -12,7 +12,7 @@ use framework::{
 };
 use pallets::{
     balances, session,
-    system::{self, BASE_WEIGHT, BLOCK_BYTES_MAX, BLOCK_REF_TIME_MAX, NORMAL_REF_TIME_MAX, Phase},
+    system::{self, BASE_WEIGHT, BLOCK_BYTES_MAX, CALLS_REF_TIME_MAX, NORMAL_REF_TIME_MAX, Phase},
     transaction_payment::{self, Multiplier},
 };
 use primitives::{Hash, RawKey, RawValue, StateRead, Writes, crypto::hash::blake2_256};
@@ -55,8 +55,10 @@ impl StateRead for View<'_> {
         }
     }
 
+    /// What it passes over was deleted, and paid for, by the block's transactions. Only hooks scan, each
+    /// item once, so that this adds up to no more than a read for each write.
     fn next_key(&self, prefix: &[u8], after: &[u8]) -> Option<RawKey> {
-        next_key_over(&self.writes, self.base, prefix, after)
+        next_key_over(&self.writes, self.base, prefix, after).0
     }
 }
 
@@ -71,7 +73,7 @@ pub struct Execution<'a> {
     transaction_count: u32,
     deltas: Deltas,
     used: Weight,
-    /// Picoseconds charged to calls of all classes, inherents included.
+    /// Picoseconds of hooks before the calls, and charged to calls of all classes, inherents included.
     ref_time: u64,
     /// Picoseconds charged to users' calls.
     normal_ref_time: u64,
@@ -102,7 +104,7 @@ impl<'a> Execution<'a> {
             normal_ref_time: 0,
             bytes: 0,
         };
-        this.run_hook("initialize", Phase::Initialization, on_initialize);
+        this.ref_time = this.run_hook("initialize", Phase::Initialization, on_initialize);
         let transactions = inherents.to_transactions();
         for (call, bytes) in inherents.calls().into_iter().zip(transactions) {
             let encoded = bytes.encode();
@@ -141,7 +143,7 @@ impl<'a> Execution<'a> {
     fn has_room(&self, ref_time: u64, class: DispatchClass, length: u32) -> bool {
         let normal = self.normal_ref_time.saturating_add(ref_time) <= NORMAL_REF_TIME_MAX;
         self.bytes.saturating_add(length) <= BLOCK_BYTES_MAX
-            && self.ref_time.saturating_add(ref_time) <= BLOCK_REF_TIME_MAX
+            && self.ref_time.saturating_add(ref_time) <= CALLS_REF_TIME_MAX
             && (normal || class != DispatchClass::Normal)
     }
 
@@ -178,10 +180,19 @@ impl<'a> Execution<'a> {
         }
     }
 
-    fn run_hook(&mut self, name: &str, phase: Phase, hook: impl FnOnce(&mut Ctx)) {
+    /// Picoseconds that are taken so far, by hooks, inherents and transactions.
+    pub fn ref_time(&self) -> u64 {
+        self.ref_time
+    }
+
+    /// Gives the picoseconds that the hook took.
+    fn run_hook(&mut self, name: &str, phase: Phase, hook: impl FnOnce(&mut Ctx)) -> u64 {
         let mut cx = Ctx::for_hook(&self.view, self.env, name);
         hook(&mut cx);
-        self.merge(cx.finish(Ok(())), phase);
+        let output = cx.finish(Ok(()));
+        let ref_time = output.used.ref_time();
+        self.merge(output, phase);
+        ref_time
     }
 
     fn merge(&mut self, output: TxOutput, phase: Phase) {

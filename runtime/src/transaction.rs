@@ -185,8 +185,8 @@ impl DecodedTx {
     /// Whether a call that pays nothing may go free now; anybody could fill blocks with it otherwise.
     pub(crate) fn check_free(&self, state: &dyn StateRead) -> Result<(), InvalidTransaction> {
         let free = match &self.call {
-            RuntimeCall::Agents(agents::Call::heartbeat { .. }) => {
-                agents::heartbeat_is_due(state, &self.signer)
+            RuntimeCall::Agents(agents::Call::heartbeat { slots, .. }) => {
+                agents::heartbeat_is_due(state, &self.signer, *slots)
             }
             _ => false,
         };

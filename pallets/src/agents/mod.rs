@@ -66,7 +66,8 @@ pub enum Call {
         /// Version of your software.
         version: u32,
     },
-    /// Stop being an agent; your stake is yours again. Your reputation is gone.
+    /// Stop being an agent, unless tasks or a jail bind you; your stake is yours again. Your reputation
+    /// is gone.
     #[codec(index = 4)]
     leave {},
     /// Stop the market's clock or let it go on (governance).
@@ -111,6 +112,10 @@ pub enum Event {
     /// The parameters changed.
     #[codec(index = 7)]
     ParamsSet {},
+    /// An agent did not deliver for the third time in a row, or yet again: it may neither claim nor leave
+    /// before `until`, in market time.
+    #[codec(index = 8)]
+    Jailed { agent: AccountId, until: Moment },
 }
 
 /// Why calls fail.
@@ -144,7 +149,7 @@ pub enum Error {
     /// No sign of life for 3 minutes; send a heartbeat first.
     #[codec(index = 8)]
     Inactive,
-    /// The agent is jailed and may not claim yet.
+    /// The agent did not deliver three times in a row: it may neither claim nor leave yet.
     #[codec(index = 9)]
     Jailed,
     /// The agent lacks the engine, memory class or tags that the task asks for.
@@ -228,10 +233,10 @@ pub fn params(state: &dyn StateRead) -> Params {
     PARAMS.get(state).unwrap_or_default()
 }
 
-/// Whether a heartbeat of this account would succeed now: only then is it free of charge. The pool
-/// and the fee path ask.
-pub fn heartbeat_is_due(state: &dyn StateRead, account: &AccountId) -> bool {
-    agent(state, account).is_some_and(|agent| check_heartbeat(state, &agent).is_ok())
+/// Whether a heartbeat of this account with these slots would succeed now: only then is it free of
+/// charge. The pool and the fee path ask.
+pub fn heartbeat_is_due(state: &dyn StateRead, account: &AccountId, slots: u32) -> bool {
+    agent(state, account).is_some_and(|agent| check_heartbeat(state, &agent, slots).is_ok())
 }
 
 /// What an agent's libp2p key signs to be bound to its account on this chain.
@@ -291,8 +296,7 @@ fn set_stake(cx: &mut Ctx, who: AccountId, stake: Balance) -> DispatchResult {
 
 fn heartbeat(cx: &mut Ctx, who: AccountId, slots: u32, version: u32) -> DispatchResult {
     let mut agent = AGENTS.get(cx, &who).ok_or(Error::NotAnAgent)?;
-    check_heartbeat(cx, &agent)?;
-    ensure(slots <= SLOTS_MAX, Error::BadProfile)?;
+    check_heartbeat(cx, &agent, slots)?;
     agent.profile.slots = slots;
     agent.version = version;
     agent.last_seen = clock::now(cx);
@@ -301,7 +305,9 @@ fn heartbeat(cx: &mut Ctx, who: AccountId, slots: u32, version: u32) -> Dispatch
     Ok(())
 }
 
-fn check_heartbeat(state: &dyn StateRead, agent: &Agent) -> DispatchResult {
+/// Everything that a heartbeat of an agent can fail of: as it is free, it must not be able to fail.
+fn check_heartbeat(state: &dyn StateRead, agent: &Agent, slots: u32) -> DispatchResult {
+    ensure(slots <= SLOTS_MAX, Error::BadProfile)?;
     let since_ms = clock::now(state).saturating_sub(agent.last_seen);
     ensure(since_ms >= params(state).heartbeat_ms, Error::HeartbeatTooSoon)
 }
@@ -309,6 +315,8 @@ fn check_heartbeat(state: &dyn StateRead, agent: &Agent) -> DispatchResult {
 fn leave(cx: &mut Ctx, who: AccountId) -> DispatchResult {
     let agent = AGENTS.get(cx, &who).ok_or(Error::NotAnAgent)?;
     ensure(agent.locked.is_zero() && agent.busy == 0, Error::StakeInUse)?;
+    // It could come back without its record.
+    ensure(clock::now(cx) >= agent.jailed_until, Error::Jailed)?;
     balances::release(cx, HoldReason::Stake, &who, agent.stake)?;
     AGENTS.remove(cx, &who);
     cx.emit(Event::Left { agent: who, stake: agent.stake });
@@ -346,7 +354,9 @@ impl framework::Pallet for Pallet {
     }
 
     fn check(state: &dyn StateRead) -> Result<(), String> {
+        let mut all = Balance::ZERO;
         for (account, agent) in agents(state) {
+            all = all.saturating_add(agent.stake);
             if agent.locked > agent.stake {
                 return Err(format!("{account} has {} at risk of {}", agent.locked, agent.stake));
             }
@@ -354,6 +364,10 @@ impl framework::Pallet for Pallet {
             if held != agent.stake {
                 return Err(format!("{account} has a stake of {} but {held} held", agent.stake));
             }
+        }
+        let held = balances::total_held(state, HoldReason::Stake);
+        if held != all {
+            return Err(format!("{held} is held as stake, agents have {all}"));
         }
         Ok(())
     }

@@ -3,6 +3,9 @@
 use framework::prelude::*;
 use serde::{Deserialize, Serialize};
 
+/// Longest time in jail: 30 days, in milliseconds.
+const JAIL_MS_MAX: Moment = 30 * 24 * 3_600_000;
+
 /// Parameters of the registry; spans are in milliseconds of market time.
 #[derive(
     Clone,
@@ -24,6 +27,8 @@ pub struct Params {
     pub heartbeat_ms: Moment,
     /// Who gave no sign of life for this long is not drawn.
     pub silence_ms: Moment,
+    /// How long a third no-show in a row, and each after it, keeps an agent from claiming.
+    pub jail_ms: Moment,
     /// Whether slashes are only told and not done.
     pub shadow_slashing: bool,
 }
@@ -34,6 +39,7 @@ impl Default for Params {
             stake_min: Balance::new(10_000_000_000_000),
             heartbeat_ms: 50_000,
             silence_ms: 180_000,
+            jail_ms: 3_600_000,
             shadow_slashing: false,
         }
     }
@@ -51,6 +57,9 @@ impl Params {
                  at most a day",
                 self.heartbeat_ms, self.silence_ms
             ));
+        }
+        if !(1_000..=JAIL_MS_MAX).contains(&self.jail_ms) {
+            return Err(format!("jail_ms = {}: from 1000 to {JAIL_MS_MAX}", self.jail_ms));
         }
         Ok(())
     }

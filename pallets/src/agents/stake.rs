@@ -1,12 +1,15 @@
 //! What tasks do to agents: put stake at risk, give it back, take it, count work.
 
-use super::{AGENTS, Agent, Capabilities, EngineId, Error, Event, clock, params};
+use super::{AGENTS, Agent, Capabilities, EngineId, Error, Event, Reputation, clock, params};
 use crate::{balances, balances::HoldReason, treasury};
 use framework::prelude::*;
 
 /// Share of a slash that is burned, in parts per million; the rest goes to the treasury, as
 /// no-shows and releases have no one who was wronged or who checked.
 const SLASH_BURN_PPM: u32 = 500_000;
+
+/// No-shows in a row that bring an agent into jail.
+const JAIL_NO_SHOWS: u8 = 3;
 
 /// What a task asks of an agent.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +59,26 @@ pub fn delivered(cx: &mut Ctx, account: &AccountId) {
     });
 }
 
-/// The agent did not deliver in time.
-pub fn missed(cx: &mut Ctx, account: &AccountId) {
-    change(cx, account, |agent| agent.no_shows = agent.no_shows.saturating_add(1));
+/// The agent did not deliver in time. Gives how often in a row it has not: from the third time on, each
+/// jails it and leaves it a third of its reputation.
+pub fn missed(cx: &mut Ctx, account: &AccountId) -> u8 {
+    let now = clock::now(cx);
+    let until = now.saturating_add(params(cx).jail_ms);
+    let mut in_a_row = 0;
+    change(cx, account, |agent| {
+        agent.no_shows = agent.no_shows.saturating_add(1);
+        in_a_row = agent.no_shows;
+        if in_a_row >= JAIL_NO_SHOWS {
+            agent.jailed_until = until;
+            let reputation = agent.reputation.at(now);
+            let value = Balance::new(reputation.value.get() / 3);
+            agent.reputation = Reputation { value, ..reputation };
+        }
+    });
+    if in_a_row >= JAIL_NO_SHOWS {
+        cx.emit(Event::Jailed { agent: *account, until });
+    }
+    in_a_row
 }
 
 /// The agent's result stands: its stake is no longer at risk, and `earned` counts as reputation.
@@ -71,16 +91,23 @@ pub fn vindicated(cx: &mut Ctx, account: &AccountId, unlock: Balance, earned: Ba
     });
 }
 
-/// Stake that a task had put at risk is no longer.
+/// Stake that a task had put at risk is no longer. An amount of nothing binds no agent to a task, so that
+/// it may have left.
 pub fn unlock(cx: &mut Ctx, account: &AccountId, amount: Balance) {
+    if amount.is_zero() {
+        return;
+    }
     change(cx, account, |agent| {
         agent.locked = agent.locked.checked_sub(amount).expect("what is unlocked was locked");
     });
 }
 
 /// Unlocks `amount` of the agent's stake and takes it: half is burned, the rest is the treasury's.
-/// While slashing is in its shadow phase, only the event tells.
+/// While slashing is in its shadow phase, only the event tells. An amount of nothing is not slashed.
 pub fn slash(cx: &mut Ctx, account: &AccountId, amount: Balance, task: Hash) {
+    if amount.is_zero() {
+        return;
+    }
     let shadow = params(cx).shadow_slashing;
     change(cx, account, |agent| {
         agent.locked = agent.locked.checked_sub(amount).expect("what is slashed was locked");

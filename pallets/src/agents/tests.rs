@@ -69,12 +69,12 @@ fn a_heartbeat_is_possible_and_free_after_fifty_seconds() {
     world.ok(BOB, register(&BOB));
     world.fails(BOB, heartbeat.clone(), Error::HeartbeatTooSoon);
     world.pass(49_999);
-    assert!(!heartbeat_is_due(&world.state, &BOB));
+    assert!(!heartbeat_is_due(&world.state, &BOB, 2));
     world.fails(BOB, heartbeat.clone(), Error::HeartbeatTooSoon);
     world.next(1);
-    assert!(heartbeat_is_due(&world.state, &BOB));
+    assert!(heartbeat_is_due(&world.state, &BOB, 2));
     world.ok(BOB, heartbeat);
-    assert!(!heartbeat_is_due(&world.state, &BOB));
+    assert!(!heartbeat_is_due(&world.state, &BOB, 2));
     let agent = world.agent(BOB);
     assert_eq!((agent.profile.slots, agent.version), (2, 7));
 }
@@ -123,6 +123,22 @@ fn reputation_is_earned_against_competition_and_halves_in_ninety_days() {
 }
 
 #[test]
+fn three_no_shows_in_a_row_leave_a_third_of_the_reputation() {
+    let mut world = World::new(&[]);
+    world.ok(BOB, register(&BOB));
+    let block = world.block.clone();
+    let mut cx = Ctx::new(&world.state, &block, Hash::ZERO);
+    for (no_shows, value) in [(1, 90), (2, 90), (3, 30), (4, 10)] {
+        if no_shows == 1 {
+            vindicated(&mut cx, &BOB, Balance::ZERO, Balance::new(90));
+        }
+        missed(&mut cx, &BOB);
+        let agent = agent(&cx, &BOB).expect("it is registered");
+        assert_eq!((agent.no_shows, agent.reputation.value), (no_shows, Balance::new(value)));
+    }
+}
+
+#[test]
 fn a_split_gives_the_last_what_rounding_leaves() {
     let share = |account, parts| Share { account, parts };
     let split = Payee::Split(vec![share(ALICE, 333_333), share(BOB, 333_333), share(EVE, 333_334)]);
@@ -158,6 +174,8 @@ fn parameters_are_governed_and_bounded() {
     world.fails(ALICE, call(Params::default()), DispatchError::BadOrigin);
     world.fails(ALICE, Call::set_paused { paused: true }, DispatchError::BadOrigin);
     let bad = Params { stake_min: Balance::ZERO, ..Params::default() };
+    assert_eq!(world.root(call(bad)), Err(Error::BadParams.into()));
+    let bad = Params { jail_ms: 0, ..Params::default() };
     assert_eq!(world.root(call(bad)), Err(Error::BadParams.into()));
     let bad = Params { heartbeat_ms: 200_000, ..Params::default() };
     assert_eq!(world.root(call(bad)), Err(Error::BadParams.into()));

@@ -54,6 +54,12 @@ pub fn held(state: &dyn StateRead, reason: HoldReason, who: &AccountId) -> Balan
     holds.iter().find(|hold| hold.id == reason).map(|hold| hold.amount).unwrap_or_default()
 }
 
+/// What all accounts together hold for a reason: for checks.
+pub fn total_held(state: &dyn StateRead, reason: HoldReason) -> Balance {
+    let holds = HOLDS.iter(state).flat_map(|(_, holds)| holds);
+    holds.filter(|hold| hold.id == reason).map(|hold| hold.amount).sum()
+}
+
 /// What an account holds for all reasons together.
 pub(super) fn total(state: &dyn StateRead, who: &AccountId) -> Balance {
     HOLDS.get(state, who).unwrap_or_default().iter().map(|hold| hold.amount).sum()

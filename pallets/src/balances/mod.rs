@@ -12,7 +12,7 @@
 mod holds;
 mod types;
 
-pub use holds::{burn_held, held, hold, release, transfer_held};
+pub use holds::{burn_held, held, hold, release, total_held, transfer_held};
 pub use types::*;
 
 use crate::system::{self, LoadedAccount};

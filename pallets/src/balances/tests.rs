@@ -306,3 +306,49 @@ proptest! {
         }
     }
 }
+
+/// The events of FRAME's pallet in their order, with the names of their fields. Those that no
+/// event of ours has the name of leave their numbers free.
+#[test]
+fn events_have_the_numbers_and_fields_of_frames() {
+    const FRAME: [(&str, &[&str]); 30] = [
+        ("Endowed", &["account", "free_balance"]),
+        ("DustLost", &["account", "amount"]),
+        ("Transfer", &["from", "to", "amount"]),
+        ("BalanceSet", &["who", "free"]),
+        ("Reserved", &["who", "amount"]),
+        ("Unreserved", &["who", "amount"]),
+        ("ReserveRepatriated", &["from", "to", "amount", "destination_status"]),
+        ("Deposit", &["who", "amount"]),
+        ("Withdraw", &["who", "amount"]),
+        ("Slashed", &["who", "amount"]),
+        ("Minted", &["who", "amount"]),
+        ("MintedCredit", &["amount"]),
+        ("Burned", &["who", "amount"]),
+        ("BurnedDebt", &["amount"]),
+        ("Suspended", &["who", "amount"]),
+        ("Restored", &["who", "amount"]),
+        ("Upgraded", &["who"]),
+        ("Issued", &["amount"]),
+        ("Rescinded", &["amount"]),
+        ("Locked", &["who", "amount"]),
+        ("Unlocked", &["who", "amount"]),
+        ("Frozen", &["who", "amount"]),
+        ("Thawed", &["who", "amount"]),
+        ("TotalIssuanceForced", &["old", "new"]),
+        ("Held", &["reason", "who", "amount"]),
+        ("BurnedHeld", &["reason", "who", "amount"]),
+        ("TransferOnHold", &["reason", "source", "dest", "amount"]),
+        ("TransferAndHold", &["reason", "source", "dest", "transferred"]),
+        ("Released", &["reason", "who", "amount"]),
+        ("Unexpected", &[]),
+    ];
+    let scale_info::TypeDef::Variant(ours) = <Event as TypeInfo>::type_info().type_def else {
+        panic!("events are an enum")
+    };
+    for variant in &ours.variants {
+        let (name, fields) = FRAME[usize::from(variant.index)];
+        let found: Vec<_> = variant.fields.iter().filter_map(|field| field.name).collect();
+        assert_eq!((variant.name, &found[..]), (name, fields));
+    }
+}

@@ -141,7 +141,7 @@ pub enum Event {
         amount: Balance,
     },
     /// Money was destroyed.
-    #[codec(index = 11)]
+    #[codec(index = 12)]
     Burned {
         /// Whose.
         who: AccountId,
@@ -149,7 +149,7 @@ pub enum Event {
         amount: Balance,
     },
     /// Money was held.
-    #[codec(index = 22)]
+    #[codec(index = 24)]
     Held {
         /// Why.
         reason: HoldReason,
@@ -159,7 +159,7 @@ pub enum Event {
         amount: Balance,
     },
     /// Held money was destroyed.
-    #[codec(index = 23)]
+    #[codec(index = 25)]
     BurnedHeld {
         /// Why it was held.
         reason: HoldReason,
@@ -169,7 +169,7 @@ pub enum Event {
         amount: Balance,
     },
     /// Held money went to another account and is held there for the same reason.
-    #[codec(index = 24)]
+    #[codec(index = 26)]
     TransferOnHold {
         /// Why.
         reason: HoldReason,
@@ -181,7 +181,7 @@ pub enum Event {
         amount: Balance,
     },
     /// Money went to another account and is held there.
-    #[codec(index = 25)]
+    #[codec(index = 27)]
     TransferAndHold {
         /// Why it is held now.
         reason: HoldReason,
@@ -193,7 +193,7 @@ pub enum Event {
         transferred: Balance,
     },
     /// Held money is free again.
-    #[codec(index = 26)]
+    #[codec(index = 28)]
     Released {
         /// Why it was held.
         reason: HoldReason,

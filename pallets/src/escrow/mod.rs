@@ -207,11 +207,14 @@ pub fn pay_fee(cx: &mut Ctx, task: &Hash) {
     cx.emit(Event::FeePaid { task: *task, validators, audits, treasury: to_treasury, burned });
 }
 
-/// Burns the fee for having listed a task that nobody worked on.
+/// Burns the fee for having listed a task that nobody worked on: it is the creator's, whoever funded the
+/// task. The first deposit covers it, as it holds what the task's place costs.
 pub fn burn_listing_fee(cx: &mut Ctx, task: &Hash) {
     let mut escrow = load(cx, task);
-    let amount = params(cx).listing_fee.min(escrow.left());
-    burn(cx, &mut escrow, amount);
+    let first = escrow.deposits.first_mut().expect("an escrow is opened with a deposit");
+    let amount = params(cx).listing_fee.min(first.amount);
+    balances::burn_held(cx, HoldReason::TaskEscrow, &first.who, amount).expect("a deposit is held");
+    first.amount = first.amount.saturating_sub(amount);
     ESCROWS.set(cx, task, &escrow);
     cx.emit(Event::ListingFeeBurned { task: *task, amount });
 }
@@ -300,7 +303,7 @@ impl framework::Pallet for Pallet {
     }
 
     fn check(state: &dyn StateRead) -> Result<(), String> {
-        let mut sums = BTreeMap::<AccountId, Balance>::new();
+        let (mut sums, mut all) = (BTreeMap::<AccountId, Balance>::new(), Balance::ZERO);
         for (task, escrow) in ESCROWS.iter(state) {
             if escrow.left() < escrow.storage || escrow.deposits.len() > DEPOSITS_MAX {
                 return Err(format!("the escrow of {task} is {escrow:?}"));
@@ -308,6 +311,7 @@ impl framework::Pallet for Pallet {
             for deposit in escrow.deposits {
                 let sum = sums.entry(deposit.who).or_default();
                 *sum = sum.saturating_add(deposit.amount);
+                all = all.saturating_add(deposit.amount);
             }
         }
         for (who, sum) in sums {
@@ -315,6 +319,10 @@ impl framework::Pallet for Pallet {
             if held != sum {
                 return Err(format!("{who} has deposits of {sum} but {held} held"));
             }
+        }
+        let held = balances::total_held(state, HoldReason::TaskEscrow);
+        if held != all {
+            return Err(format!("{held} is held for tasks, their deposits are {all}"));
         }
         Ok(())
     }

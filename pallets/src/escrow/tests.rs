@@ -43,6 +43,36 @@ fn the_listing_fee_never_exceeds_what_is_left() {
 }
 
 #[test]
+fn the_listing_fee_is_the_creators() {
+    let mut world = World::new(&[]);
+    let id = world.create(ALICE, policy(), false);
+    let spec_hash = world.task(&id).spec_hash;
+    world.ok(EVE, crate::tasks::Call::fund_task { task: id, spec_hash });
+    world.ok(ALICE, cancel(&id));
+    world.next(1);
+    let fee = params(&world.state).listing_fee;
+    assert_eq!(world.worth(EVE), ENDOWMENT);
+    assert_eq!(sum(&[world.worth(ALICE), fee]), ENDOWMENT);
+}
+
+/// Holds that no record explains would be money that nobody gets back.
+#[test]
+fn a_hold_that_no_record_explains_is_found() {
+    use balances::HoldReason::{Accrued, Stake, StorageDeposit, TaskEscrow};
+    for reason in [TaskEscrow, Stake, Accrued, StorageDeposit] {
+        let mut world = World::new(&[]);
+        world.register(BOB, 1_000 * TOKEN);
+        world.create(ALICE, policy(), true);
+        world.next(1);
+        let mut cx = Ctx::new(&world.state, &world.block, Hash::ZERO);
+        balances::hold(&mut cx, reason, &EVE, Balance::new(TOKEN)).expect("Eve is rich");
+        let output = cx.finish(Ok(()));
+        world.state.apply(&output.writes);
+        assert!(check_pallets(&world.state).is_err(), "{reason:?}");
+    }
+}
+
+#[test]
 fn a_task_pays_the_fee_of_the_day_it_was_funded() {
     let mut world = World::new(&[]);
     world.register(BOB, 1_000 * TOKEN);

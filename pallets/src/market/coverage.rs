@@ -6,10 +6,6 @@ use std::fmt::Write;
 
 /// How often each transition must have been taken, and each error met, in a full run.
 pub const TRANSITIONS_MIN: usize = 100;
-/// Errors that nothing can lead to with one replica.
-const OUT_OF_REACH: &[(&str, &str)] = &[
-    ("Agents", "Jailed"), // Jail comes with disputes.
-];
 /// Transitions of the protocol's table that one replica can take.
 const TRANSITIONS: &[&str] = &[
     "- -> Pending",
@@ -33,6 +29,7 @@ const TRANSITIONS: &[&str] = &[
     "Validating: paid early",
     "Validating -> Validated",
     "Validated -> Settled",
+    "Validated -> Settled before all is paid",
     "final -> pruned",
     "payout accrued",
     "payout paid",
@@ -46,6 +43,7 @@ const TRANSITIONS: &[&str] = &[
     "agent's heartbeat",
     "agent left",
     "agent slashed",
+    "agent jailed",
 ];
 
 impl Model {
@@ -84,7 +82,10 @@ impl Model {
                 self.live.retain(|id| *id != task);
                 self.note("final -> pruned");
             }
-            Event::Closed { reason, .. } => self.note(match reason {
+            Event::Closed { task, reason, .. } => self.note(match reason {
+                CloseReason::Done if self.is_owed(&task) => {
+                    "Validated -> Settled before all is paid"
+                }
                 CloseReason::Done => "Validated -> Settled",
                 CloseReason::NotFunded => "AwaitingEscrow -> Expired",
                 CloseReason::CancelledBeforeDraw => "-> Cancelled before the draw",
@@ -97,6 +98,10 @@ impl Model {
             }),
             Event::EpochStarted { .. } | Event::ParamsSet {} => {}
         }
+    }
+
+    fn is_owed(&self, id: &TaskId) -> bool {
+        tasks::task(&self.world.state, id).is_some_and(|task| task.payouts_open > 0)
     }
 
     fn note_validation(&mut self, event: &validations::Event) {
@@ -148,6 +153,7 @@ impl Model {
             Event::Heartbeat { .. } => self.note("agent's heartbeat"),
             Event::Left { .. } => self.note("agent left"),
             Event::Slashed { .. } => self.note("agent slashed"),
+            Event::Jailed { .. } => self.note("agent jailed"),
             Event::Paused { .. } | Event::ParamsSet {} => {}
         }
     }
@@ -167,8 +173,7 @@ impl Model {
             for (variant, name) in errors {
                 let count = self.errors.get(&(index, variant)).copied().unwrap_or_default();
                 writeln!(table, "{count:>8}  {pallet}::{name}").expect("a string takes all");
-                let reachable = !OUT_OF_REACH.contains(&(pallet, name));
-                if reachable && count == 0 {
+                if count == 0 {
                     missing.push(format!("{pallet}::{name}"));
                 }
             }

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const AGENTS: u16 = 40;
 const REQUESTERS: u16 = 6;
+/// Agents that claim and never work.
+const LAZY: usize = 4;
 const CALLS: usize = 100_000;
 /// splitmix64: small, and the same everywhere.
 struct Random(u64);
@@ -135,8 +137,13 @@ impl Model {
     }
 
     fn run(&mut self, origin: Origin, call: RuntimeCall) {
+        let result = self.world.dispatch(origin, call);
+        self.note_result(result);
+    }
+
+    fn note_result(&mut self, result: DispatchResult) {
         self.calls += 1;
-        match self.world.dispatch(origin, call) {
+        match result {
             Ok(()) => self.succeeded += 1,
             Err(DispatchError::Module(error)) => {
                 *self.errors.entry((error.index, error.error[0])).or_default() += 1;
@@ -249,7 +256,12 @@ impl Model {
         }
         let requester = if self.random.percent(10) { Some(self.requester()) } else { None };
         let funded = self.random.percent(75);
-        self.call(who, tasks::Call::create_task { spec, policy, requester, funded });
+        let call = tasks::Call::create_task { spec, policy, requester, funded };
+        self.call(who, call.clone());
+        if self.random.percent(1) {
+            let result = self.world.call_as(who, call);
+            self.note_result(result);
+        }
     }
 
     /// Does what some task waits for, by who should do it.
@@ -301,6 +313,9 @@ impl Model {
     fn work(&mut self, id: &TaskId, task: &tasks::Task, fate: Fate) {
         let Some((_, slot)) = task.slot() else { return };
         let agent = slot.agent;
+        if self.agents[..LAZY].contains(&agent) {
+            return;
+        }
         let release = |reason| tasks::Call::release_task { task: *id, reason };
         match fate {
             Fate::InputUnavailable => self.call(agent, release(ReleaseReason::InputUnavailable)),
@@ -489,6 +504,10 @@ impl Model {
                 self.world.ok(agent, agents::Call::leave {});
             }
         }
+        let parties: Vec<_> = self.agents.iter().chain(&self.requesters).copied().collect();
+        for who in parties {
+            self.world.ok(who, payouts::Call::set_minimum { minimum: None });
+        }
         self.world.next(1);
         let parties = self.agents.iter().chain(&self.requesters).chain([&payouts::POT]);
         for who in parties {
@@ -502,12 +521,18 @@ impl Model {
 
 /// Spans as short as code allows, so that deadlines are met often.
 fn set_short_spans(world: &mut World) {
-    let params = agents::Params { heartbeat_ms: 10_000, silence_ms: 150_000, ..Default::default() };
+    let params = agents::Params {
+        heartbeat_ms: 10_000,
+        silence_ms: 150_000,
+        jail_ms: 60_000,
+        ..Default::default()
+    };
     world.root(agents::Call::set_params { params }).expect("it is within bounds");
     let params = tasks::Params {
         funding_ms: 30_000,
         exec_ms_min: 24_000,
         epoch_ms: 60_000,
+        settle_ms: 60_000,
         slot_hold_min: Balance::new(TOKEN / 10),
         ..Default::default()
     };

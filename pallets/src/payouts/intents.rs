@@ -65,6 +65,7 @@ pub(super) fn accrue(cx: &mut Ctx, payee: &AccountId, payout: &PayoutId, amount:
     let mut owed = PAYEES.get(cx, payee).unwrap_or_default();
     let old = owed.next_try;
     owed.amount = owed.amount.saturating_add(amount);
+    owed.open = owed.open.checked_add(1).expect("state has no room for so many");
     OPEN.insert(cx, payee, payout);
     if owed.attempts == 0 {
         let (params, now) = (params(cx), clock::now(cx));

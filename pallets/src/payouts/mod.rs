@@ -32,14 +32,12 @@ pub const NAME: &str = "Payouts";
 pub const INDEX: u8 = 104;
 /// The pot: what payees are owed is held on this account.
 pub const POT: AccountId = AccountId::pot(b"modlartel/payouts");
-/// Most payouts that one block pays.
-pub const PAYOUTS_PER_BLOCK_MAX: usize = 4_096;
-/// Most payees that one block tries to pay.
-pub const PAYEES_PER_BLOCK_MAX: usize = 2_048;
-/// Most payouts that one block gives to the treasury.
-pub const FORFEITS_PER_BLOCK_MAX: usize = 1_024;
+/// Most that a payout costs the hook that pays it, the settlement of its task included.
+const PAYOUT_WEIGHT: Weight = Weight::rw(10, 10);
 /// Most payouts that one call may name.
 pub const IDS_MAX: usize = 32;
+/// What a payee's own minimum holds, for its place in state.
+pub const MINIMUM_DEPOSIT: Balance = balances::EXISTENTIAL_DEPOSIT.saturating_mul(10);
 /// Tries after the first failed one, each after twice the time of the one before.
 pub const RETRIES_MAX: u8 = 11;
 
@@ -129,6 +127,8 @@ pub struct Intent {
 pub struct Owed {
     /// The sum of its payouts that are not paid.
     pub amount: Balance,
+    /// Payouts that accrue; those that are unclaimed do not count.
+    pub open: u32,
     /// Tries in a row that failed.
     pub attempts: u8,
     /// Market time of the next try; none if all that is owed is unclaimed.
@@ -153,7 +153,8 @@ pub enum Call {
         /// Who gets them.
         payee: AccountId,
     },
-    /// Say from which sum on you want to be paid at once.
+    /// Say from which sum on you want to be paid at once. It takes a deposit of ten existential deposits
+    /// until you want the usual one again.
     #[codec(index = 2)]
     set_minimum {
         /// The sum; none for the usual one.
@@ -249,9 +250,10 @@ impl Dispatch for Call {
             }
             Self::redirect_payouts { ids, .. } => {
                 let ids = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-                Weight::rw(6, 6).plus(Weight::rw(4, 8).times(ids))
+                Weight::rw(4, 4).plus(Weight::rw(8, 8).times(ids))
             }
-            Self::set_minimum { .. } | Self::set_params { .. } => Weight::rw(1, 1),
+            Self::set_minimum { .. } => Weight::rw(4, 3),
+            Self::set_params { .. } => Weight::rw(1, 1),
         }
     }
 
@@ -313,13 +315,21 @@ pub fn overdue(state: &dyn StateRead) -> usize {
 }
 
 fn set_minimum(cx: &mut Ctx, who: AccountId, minimum: Option<Balance>) -> DispatchResult {
+    let stands = MINIMUMS.contains(cx, &who);
     match minimum {
         Some(amount) => {
             let range = balances::EXISTENTIAL_DEPOSIT..=params::MINIMUM_MAX;
             ensure(range.contains(&amount), Error::BadMinimum)?;
+            if !stands {
+                balances::hold(cx, HoldReason::StorageDeposit, &who, MINIMUM_DEPOSIT)?;
+            }
             MINIMUMS.set(cx, &who, &amount);
         }
-        None => MINIMUMS.remove(cx, &who),
+        None if stands => {
+            MINIMUMS.remove(cx, &who);
+            balances::release(cx, HoldReason::StorageDeposit, &who, MINIMUM_DEPOSIT)?;
+        }
+        None => {}
     }
     cx.emit(Event::MinimumSet { payee: who, minimum });
     Ok(())
@@ -347,7 +357,10 @@ impl framework::Pallet for Pallet {
     type Genesis = Genesis;
 
     fn constants() -> Vec<ConstantMeta> {
-        vec![ConstantMeta::new("PotAccount", &POT, "Holds what payees are owed.")]
+        vec![
+            ConstantMeta::new("PotAccount", &POT, "Holds what payees are owed."),
+            ConstantMeta::new("MinimumDeposit", &MINIMUM_DEPOSIT, "What an own minimum holds."),
+        ]
     }
 
     fn genesis(cx: &mut Ctx, genesis: Genesis) -> Result<(), String> {
@@ -405,9 +418,9 @@ fn check(state: &dyn StateRead) -> Result<(), String> {
     let mut tries = 0usize;
     for (payee, owed) in PAYEES.iter(state) {
         let sum = sums.remove(&payee).unwrap_or_default();
-        let waits = OPEN.of(state, &payee).next().is_some();
+        let waits = u32::try_from(OPEN.of(state, &payee).count()).map_err(|e| e.to_string())?;
         let scheduled = owed.next_try.is_some_and(|at| TRIES.contains(state, at, &payee));
-        if owed.amount != sum || waits != scheduled {
+        if owed.amount != sum || owed.open != waits || (waits > 0) != scheduled {
             return Err(format!("{payee} is owed {owed:?}, its payouts sum to {sum}"));
         }
         tries += usize::from(scheduled);
@@ -417,7 +430,23 @@ fn check(state: &dyn StateRead) -> Result<(), String> {
     }
     let owed: Balance = PAYEES.iter(state).map(|(_, owed)| owed.amount).sum();
     let held = balances::held(state, HoldReason::Accrued, &POT);
-    if owed == held { Ok(()) } else { Err(format!("{owed} is owed, the pot holds {held}")) }
+    if owed != held || balances::total_held(state, HoldReason::Accrued) != held {
+        return Err(format!("{owed} is owed, the pot holds {held}, or others hold some too"));
+    }
+    let mut deposits = Balance::ZERO;
+    for (payee, _) in MINIMUMS.iter(state) {
+        deposits = deposits.saturating_add(MINIMUM_DEPOSIT);
+        let held = balances::held(state, HoldReason::StorageDeposit, &payee);
+        if held != MINIMUM_DEPOSIT {
+            return Err(format!("{payee} has a minimum of its own and holds {held} for it"));
+        }
+    }
+    let held = balances::total_held(state, HoldReason::StorageDeposit);
+    if held == deposits {
+        Ok(())
+    } else {
+        Err(format!("{held} is held as deposits, minimums explain {deposits}"))
+    }
 }
 
 #[cfg(test)]

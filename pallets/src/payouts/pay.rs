@@ -1,34 +1,60 @@
 //! How payouts are paid, tried again, given up and claimed.
 
 use super::{
-    Error, Event, FORFEITS, FORFEITS_PER_BLOCK_MAX, IDS_MAX, INTENTS, Intent, IntentState, OPEN,
-    PAYEES, PAYEES_PER_BLOCK_MAX, PAYOUTS_PER_BLOCK_MAX, POT, PayoutId, RETRIES_MAX, TRIES,
-    UNCLAIMED,
+    Error, Event, FORFEITS, IDS_MAX, INTENTS, Intent, IntentState, OPEN, Owed, PAYEES,
+    PAYOUT_WEIGHT, POT, PayoutId, RETRIES_MAX, TRIES, UNCLAIMED,
     intents::{accrue, store},
     params,
 };
-use crate::{agents::clock, balances, balances::HoldReason, tasks, treasury};
+use crate::{agents::clock, balances, balances::HoldReason, system::HookWork, tasks, treasury};
 use framework::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Pays payees whose time has come, within the block's budget. The schedule's order is fair: who is
-/// tried goes to a later place.
+/// Pays payees whose time has come, longest first, while the block has time for it.
 pub(super) fn pay_due(cx: &mut Ctx) {
-    let mut left = PAYOUTS_PER_BLOCK_MAX;
-    for (_, payee) in TRIES.due(cx, clock::now(cx), PAYEES_PER_BLOCK_MAX) {
-        if left == 0 {
+    let now = clock::now(cx);
+    let mut after = None;
+    while let Some((at, payee)) = TRIES.next_after(cx, after.as_ref())
+        && at <= now
+    {
+        let fits = HookWork::Payout.left(cx) / PAYOUT_WEIGHT.ref_time();
+        let fits = usize::try_from(fits).unwrap_or(usize::MAX);
+        if fits == 0 || !try_payee(cx, &payee, fits, after.is_none()) {
             return;
         }
-        left -= try_payee(cx, &payee, left);
+        after = Some((at, payee));
     }
 }
 
-/// Tries to pay a payee all it is owed, at most `limit` payouts; gives how many it handled.
-fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize) -> usize {
-    let ids: Vec<_> = OPEN.of(cx, payee).chain(UNCLAIMED.of(cx, payee)).take(limit).collect();
+/// Tries to pay a payee all it is owed, at most `limit` payouts, and tells whether it did. Part of what is
+/// owed may be too little for a transfer where all of it is enough: so who is owed more waits for the
+/// next block and is the `first` there. The first is paid as much as fits and goes to the end of the
+/// line.
+pub(super) fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize, first: bool) -> bool {
+    let ids = OPEN.of(cx, payee).chain(UNCLAIMED.of(cx, payee)).take(limit.saturating_add(1));
+    let mut ids: Vec<_> = ids.collect();
+    if ids.len() > limit && !first {
+        return false;
+    }
+    ids.truncate(limit);
     let intents = load(cx, &ids).expect("indexes name payouts that exist");
-    let Err(reason) = transfer(cx, payee, &intents) else { return ids.len() };
+    if let Err(reason) = transfer(cx, payee, &intents) {
+        failed(cx, payee, intents, reason);
+        return true;
+    }
+    if let Some(owed) = PAYEES.get(cx, payee).filter(|owed| owed.open > 0) {
+        store(cx, payee, Owed { next_try: Some(clock::now(cx)), ..owed }, owed.next_try);
+    }
+    true
+}
 
+/// A transfer failed: it is tried again later or, after the last time, the payouts are given up.
+fn failed(
+    cx: &mut Ctx,
+    payee: &AccountId,
+    intents: Vec<(PayoutId, Intent)>,
+    reason: DispatchError,
+) {
     let (params, now) = (params(cx), clock::now(cx));
     let mut owed = PAYEES.get(cx, payee).expect("a payee that is tried is owed something");
     let old = owed.next_try;
@@ -40,19 +66,19 @@ fn try_payee(cx: &mut Ctx, payee: &AccountId, limit: usize) -> usize {
         store(cx, payee, owed, old);
         let (payee, amount, attempts) = (*payee, owed.amount, owed.attempts);
         cx.emit(Event::Failed { payee, amount, reason, attempts, next_try });
-        return ids.len();
+        return;
     }
     let until = now.saturating_add(params.unclaimed_ms);
+    owed.open = without(owed.open, &intents);
     for (id, intent) in intents {
         if intent.state == IntentState::Accrued {
             give_up(cx, id, intent, until);
         }
     }
     // Payouts beyond the limit are given up in the next block.
-    let more = OPEN.of(cx, payee).next().is_some();
+    let more = owed.open > 0;
     (owed.attempts, owed.next_try) = if more { (RETRIES_MAX, Some(now)) } else { (0, None) };
     store(cx, payee, owed, old);
-    ids.len()
 }
 
 fn give_up(cx: &mut Ctx, id: PayoutId, mut intent: Intent, until: Moment) {
@@ -76,7 +102,7 @@ fn transfer(cx: &mut Ctx, payee: &AccountId, intents: &[(PayoutId, Intent)]) -> 
         let (payout, task, payee, amount) = (*id, intent.task, intent.payee, intent.amount);
         cx.emit(Event::Paid { payout, task, payee, amount });
     }
-    settle(cx, payee, amount);
+    settle(cx, payee, intents, amount);
     let payouts = u32::try_from(intents.len()).unwrap_or(u32::MAX);
     cx.emit(Event::Transferred { payee: *payee, amount, payouts });
     Ok(())
@@ -103,22 +129,36 @@ fn end(cx: &mut Ctx, id: &PayoutId, intent: &Intent, state: IntentState) {
     }
 }
 
-/// Takes what has ended off what the payee is owed.
-fn settle(cx: &mut Ctx, payee: &AccountId, amount: Balance) {
+/// How many of `open` payouts that accrue are left without these.
+fn without(open: u32, ended: &[(PayoutId, Intent)]) -> u32 {
+    let accrued = ended.iter().filter(|(_, intent)| intent.state == IntentState::Accrued).count();
+    let accrued = u32::try_from(accrued).expect("a call or block handles few");
+    open.checked_sub(accrued).expect("each payout that accrues is counted")
+}
+
+/// Takes what has ended, worth `amount`, off what the payee is owed.
+fn settle(cx: &mut Ctx, payee: &AccountId, ended: &[(PayoutId, Intent)], amount: Balance) {
     let mut owed = PAYEES.get(cx, payee).expect("a payee with payouts is owed something");
     let old = owed.next_try;
     owed.amount = owed.amount.checked_sub(amount).expect("what is owed is the sum of payouts");
+    owed.open = without(owed.open, ended);
     owed.attempts = 0;
     // What is left accrues on, or is tried in the next block if the budget cut it off.
-    if OPEN.of(cx, payee).next().is_none() {
+    if owed.open == 0 {
         owed.next_try = None;
     }
     store(cx, payee, owed, old);
 }
 
-/// Gives payouts that nobody claimed to the treasury, within the block's budget.
+/// Gives payouts that nobody claimed to the treasury, while the block has time for it.
 pub(super) fn forfeit_due(cx: &mut Ctx) {
-    for (_, id) in FORFEITS.due(cx, clock::now(cx), FORFEITS_PER_BLOCK_MAX) {
+    let now = clock::now(cx);
+    let mut after = None;
+    while HookWork::Forfeit.left(cx) > 0
+        && let Some((at, id)) = FORFEITS.next_after(cx, after.as_ref())
+        && at <= now
+    {
+        after = Some((at, id));
         let intent = INTENTS.get(cx, &id).expect("schedules name payouts that exist");
         let Intent { payee, amount, .. } = intent;
         balances::transfer_held(cx, HoldReason::Accrued, &POT, &treasury::TREASURY, amount, None)

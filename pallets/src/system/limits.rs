@@ -1,17 +1,27 @@
 //! What a block may hold, and how clients are told.
 
 use codec::{Decode, Encode};
-use framework::{DispatchClass, READ_PS, WRITE_PS, Weight, WeightV2};
+use framework::{Ctx, DispatchClass, READ_PS, WRITE_PS, Weight, WeightV2};
 use scale_info::TypeInfo;
 
 /// Most bytes of a block's transactions, their length prefixes included.
 pub const BLOCK_BYTES_MAX: u32 = 5 * 1024 * 1024;
-/// Most time that a block's transactions may declare, in picoseconds of the reference machine: a
+/// Most time that a block may take, hooks included, in picoseconds of the reference machine: a
 /// second.
 pub const BLOCK_REF_TIME_MAX: u64 = 1_000_000_000_000;
 /// The part of [`BLOCK_REF_TIME_MAX`] that users' calls may fill; the rest waits for calls that keep
 /// the chain going.
 pub const NORMAL_REF_TIME_MAX: u64 = BLOCK_REF_TIME_MAX / 4 * 3;
+/// Most time that hooks spend on work that has come due, in picoseconds: what users' calls leave of a
+/// block.
+pub const HOOKS_REF_TIME_MAX: u64 = BLOCK_REF_TIME_MAX - NORMAL_REF_TIME_MAX;
+/// What each kind of such work has to itself, whatever the others have to do: far more than one step
+/// takes. The rest belongs to who comes first.
+pub const HOOK_WORK_REF_TIME_MIN: u64 = HOOKS_REF_TIME_MAX / 25;
+/// The part of [`HOOKS_REF_TIME_MAX`] for hooks that run after a block's transactions.
+pub const FINALIZE_REF_TIME_MAX: u64 = HOOK_WORK_REF_TIME_MIN * 8;
+/// Most time that all transactions of a block may declare, on top of what the hooks before them took.
+pub const CALLS_REF_TIME_MAX: u64 = BLOCK_REF_TIME_MAX - FINALIZE_REF_TIME_MAX;
 /// What every transaction costs on top of its call: decoding, checks, its signer's account, events.
 pub const BASE_WEIGHT: Weight = Weight::rw(1, 1);
 
@@ -20,8 +30,62 @@ pub const BASE_WEIGHT: Weight = Weight::rw(1, 1);
 pub const fn ref_time_max(class: DispatchClass) -> u64 {
     match class {
         DispatchClass::Normal => NORMAL_REF_TIME_MAX,
-        DispatchClass::Operational => BLOCK_REF_TIME_MAX,
+        DispatchClass::Operational => CALLS_REF_TIME_MAX,
         DispatchClass::Mandatory => u64::MAX,
+    }
+}
+
+/// Work that hooks do step by step as it comes due, in the order in which a block does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookWork {
+    /// Tasks that nobody funded.
+    Unfunded,
+    /// Tasks that nobody claimed.
+    Unclaimed,
+    /// Draws among candidates.
+    Draw,
+    /// Agents that did not deliver.
+    NoShow,
+    /// Validated tasks whose payouts take too long.
+    Settle,
+    /// Cancellations.
+    Cancel,
+    /// Results that stand.
+    Validate,
+    /// Records that are forgotten.
+    Prune,
+    /// Accepted results that are paid; the first after the block's transactions.
+    Pay,
+    /// Payouts that nobody claimed.
+    Forfeit,
+    /// Payees that are paid.
+    Payout,
+}
+
+impl HookWork {
+    /// How many picoseconds the work may still take in this block. A hook that asks before each step
+    /// exceeds that by less than a step.
+    pub fn left(self, cx: &Ctx) -> u64 {
+        self.ends_at().saturating_sub(cx.used().ref_time())
+    }
+
+    /// How much all work of the hook up to this kind may take: that leaves to each later kind its own.
+    const fn ends_at(self) -> u64 {
+        const INITIALIZE_REF_TIME_MAX: u64 = HOOKS_REF_TIME_MAX - FINALIZE_REF_TIME_MAX;
+        let (all, later) = match self {
+            Self::Unfunded => (INITIALIZE_REF_TIME_MAX, 7),
+            Self::Unclaimed => (INITIALIZE_REF_TIME_MAX, 6),
+            Self::Draw => (INITIALIZE_REF_TIME_MAX, 5),
+            Self::NoShow => (INITIALIZE_REF_TIME_MAX, 4),
+            Self::Settle => (INITIALIZE_REF_TIME_MAX, 3),
+            Self::Cancel => (INITIALIZE_REF_TIME_MAX, 2),
+            Self::Validate => (INITIALIZE_REF_TIME_MAX, 1),
+            Self::Prune => (INITIALIZE_REF_TIME_MAX, 0),
+            Self::Pay => (FINALIZE_REF_TIME_MAX, 2),
+            Self::Forfeit => (FINALIZE_REF_TIME_MAX, 1),
+            Self::Payout => (FINALIZE_REF_TIME_MAX, 0),
+        };
+        all - later * HOOK_WORK_REF_TIME_MIN
     }
 }
 
@@ -91,7 +155,7 @@ pub fn block_weights() -> BlockWeights {
         max_block: weight(BLOCK_REF_TIME_MAX),
         per_class: PerDispatchClass {
             normal: class(NORMAL_REF_TIME_MAX),
-            operational: class(BLOCK_REF_TIME_MAX),
+            operational: class(CALLS_REF_TIME_MAX),
             mandatory: WeightsPerClass {
                 base_extrinsic: weight(base),
                 max_extrinsic: None,

@@ -37,6 +37,8 @@ pub(super) fn check(state: &dyn StateRead) -> Result<(), String> {
             return Err(format!("{count} {what} are stored, {expected} belong to a task"));
         }
     }
+    // A report without a fine binds nobody.
+    bound.retain(|_, bound| *bound != Bound::default());
     for (account, agent) in agents::agents(state) {
         let expected = bound.remove(&account).unwrap_or_default();
         if (Bound { locked: agent.locked, busy: agent.busy }) != expected {

@@ -1,9 +1,9 @@
 //! How tasks begin.
 
 use super::{
-    Assurance, DEADLINE_MS_MIN, EXEC_MS_MAX, EarlyPay, Entry, Error, Event, Policy, SLOTS_MAX,
-    SPAN_MS_MAX, SPECS, Stamp, Task, TaskId, TaskSpec, TaskState, VALUE_AT_RISK_REWARDS_MAX,
-    current, params,
+    Assurance, DEADLINE_MS_MIN, EXEC_MS_MAX, EarlyPay, Entry, Error, Event, Policy, RECORDS,
+    RETAIN_MS_MAX, SLOTS_MAX, SPAN_MS_MAX, SPECS, Stamp, TASKS, Task, TaskId, TaskSpec, TaskState,
+    VALUE_AT_RISK_REWARDS_MAX, current, params,
 };
 use crate::{
     agents::{Deadline, clock::DEADLINE_BLOCKS},
@@ -26,6 +26,8 @@ pub(super) fn create(
     requester: Option<AccountId>,
     funded: bool,
 ) -> DispatchResult {
+    // Whether or not the creation fails.
+    let index = cx.fresh_index();
     ensure(spec.is_valid(), Error::BadSpec)?;
     let params = params(cx);
     check_policy(&policy)?;
@@ -38,7 +40,10 @@ pub(super) fn create(
 
     // The nonce was counted up before the call ran.
     let nonce = system::account(cx, &signer).nonce.saturating_sub(1);
-    let id = task_id(&cx.block.genesis, &signer, nonce, cx.fresh_index());
+    let id = task_id(&cx.block.genesis, &signer, nonce, index);
+    // A call in another account's name does not count that account's nonce.
+    let known = TASKS.contains(cx, &id) || RECORDS.contains(cx, &id);
+    ensure(!known, Error::TaskExists)?;
     let (state, held, wait_ms) = if funded {
         let all = cost.storage.checked_add(cost.work).ok_or(Error::TooExpensive)?;
         (TaskState::Pending, all, policy.claim_ms)
@@ -103,7 +108,7 @@ fn check_policy(policy: &Policy) -> DispatchResult {
             && policy.value_at_risk <= risk_max
             && policy.requires.is_valid()
             && (DEADLINE_MS_MIN..=SPAN_MS_MAX).contains(&policy.claim_ms)
-            && (DEADLINE_MS_MIN..=SPAN_MS_MAX).contains(&policy.retain_ms),
+            && (DEADLINE_MS_MIN..=RETAIN_MS_MAX).contains(&policy.retain_ms),
         Error::BadPolicy,
     )
 }

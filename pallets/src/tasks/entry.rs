@@ -1,8 +1,8 @@
 //! A task between reading and writing it, its schedules, and how it ends.
 
 use super::{
-    CANDIDATES, CloseReason, EarlyPay, Error, Event, RECORDS, SPECS, STEPS_PER_BLOCK_MAX, Stamp,
-    Step, TASKS, Task, TaskId, TaskState, claim, schedule, work,
+    CANDIDATES, CloseReason, EarlyPay, Error, Event, RECORDS, SPECS, Stamp, Step, TASKS, Task,
+    TaskId, TaskState, claim, hook_work, schedule, work,
 };
 use crate::{
     agents::{
@@ -88,7 +88,9 @@ pub fn current(cx: &mut Ctx, id: &TaskId) -> Result<Entry, DispatchError> {
     let mut entry = Entry::load(cx, id)?;
     while let Some(step) = entry.due(cx) {
         match step {
-            Step::Unfunded | Step::Unclaimed | Step::NoShow => take(cx, &mut entry),
+            Step::Unfunded | Step::Unclaimed | Step::NoShow | Step::Settle => {
+                take(cx, &mut entry);
+            }
             // An accepted result is paid at the block's end; no call depends on that.
             Step::Pay => break,
             Step::Draw => return Err(Error::ClaimsClosed.into()),
@@ -98,8 +100,7 @@ pub fn current(cx: &mut Ctx, id: &TaskId) -> Result<Entry, DispatchError> {
     Ok(entry)
 }
 
-/// Takes the step that is due, if it is one of this pallet's. What it costs a block's budget is
-/// bounded by [`STEPS_PER_BLOCK_MAX`].
+/// Takes the step that is due, if it is one of this pallet's.
 pub fn take(cx: &mut Ctx, entry: &mut Entry) {
     match entry.due(cx) {
         Some(Step::Unfunded) => {
@@ -110,21 +111,28 @@ pub fn take(cx: &mut Ctx, entry: &mut Entry) {
         }
         Some(Step::Draw) => claim::draw(cx, entry),
         Some(Step::NoShow) => work::no_show(cx, entry),
+        Some(Step::Settle) => close(cx, entry, TaskState::Settled, CloseReason::Done),
         Some(Step::Cancel | Step::Pay | Step::Validate | Step::Prune) | None => {}
     }
 }
 
-/// Runs `run` for each task whose `step` is due, within the step's budget for the block; the rest
-/// waits for the next block. A draw costs as much as it has candidates.
+/// Runs `run` for each task whose `step` is due, longest first, while the block has time for this kind of
+/// work; the rest waits for the next block.
 pub fn each_due(cx: &mut Ctx, step: Step, mut run: impl FnMut(&mut Ctx, &mut Entry)) {
     let now = clock::now(cx);
-    let mut left = STEPS_PER_BLOCK_MAX;
-    for (_, id) in schedule(step).due(cx, now, left) {
-        let mut entry = Entry::load(cx, &id).expect("schedules name tasks that exist");
-        if left == 0 {
-            break;
-        }
-        left = left.saturating_sub(usize::from(entry.task.candidates).max(1));
+    let mut after = None;
+    while hook_work(step).left(cx) > 0
+        && let Some((at, id)) = schedule(step).next_after(cx, after.as_ref())
+        && at <= now
+    {
+        after = Some((at, id));
+        let entry = Entry::load(cx, &id).ok().filter(|entry| entry.was == Some((step, at)));
+        let Some(mut entry) = entry else {
+            // Every call keeps the schedules right; a hook that panicked if one did not would halt the
+            // chain for good.
+            schedule(step).remove(cx, at, &id);
+            continue;
+        };
         if entry.due(cx) == Some(step) {
             run(cx, &mut entry);
         } else {
@@ -152,21 +160,21 @@ pub fn overdue(state: &dyn StateRead, height: Height) -> usize {
 }
 
 /// Ends a task: all that is still bound by it is set free, and what is left of its money goes back.
-/// The listing fee is burned where the requester, or nobody, is to blame.
+/// The listing fee is burned where no agent was drawn; reports of an unavailable input are returned.
 pub fn close(cx: &mut Ctx, entry: &mut Entry, state: TaskState, reason: CloseReason) {
     let fee = match reason {
-        CloseReason::NotFunded
-        | CloseReason::NoCandidate
-        | CloseReason::CancelledBeforeDraw
-        | CloseReason::InputUnavailable => true,
+        CloseReason::NotFunded | CloseReason::NoCandidate | CloseReason::CancelledBeforeDraw => {
+            true
+        }
         CloseReason::Done
         | CloseReason::CancelledAtWork
+        | CloseReason::InputUnavailable
         | CloseReason::NoShow
         | CloseReason::Released
         | CloseReason::Inconclusive => false,
     };
     claim::dismiss(cx, entry, None);
-    work::resolve_reports(cx, entry, reason == CloseReason::InputUnavailable);
+    work::resolve_reports(cx, entry, true);
     if fee {
         escrow::burn_listing_fee(cx, &entry.id);
     }

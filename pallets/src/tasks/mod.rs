@@ -23,13 +23,13 @@ mod work;
 pub use claim::{CLAIM_LABEL, Epoch, claim_message, epoch};
 pub use create::{cost, task_id};
 pub use entry::{Entry, close, current, each_due, forget, overdue, take};
-pub use params::{DEADLINE_MS_MIN, EXEC_MS_MAX, Params, SPAN_MS_MAX};
+pub use params::{DEADLINE_MS_MIN, EXEC_MS_MAX, Params, RETAIN_MS_MAX, SPAN_MS_MAX};
 pub use reasons::{CloseReason, ReleaseReason, explain};
 pub use task::*;
 pub use types::*;
 pub use work::{payout_done, payout_reopened, resolve_reports};
 
-use crate::agents::clock;
+use crate::{agents::clock, system::HookWork};
 use framework::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +41,6 @@ pub const INDEX: u8 = 101;
 pub const CANDIDATES_MAX: u8 = 32;
 /// Owners that must report an unavailable input before the task is closed for it.
 pub const INPUT_REPORTS: usize = 3;
-/// Most steps of each kind that one block takes; the rest waits for the next block.
-pub const STEPS_PER_BLOCK_MAX: usize = 4_096;
 
 static TASKS: Map<TaskId, Task, Identity> =
     Map::new(NAME, "Tasks", "Tasks by id, until they are pruned.");
@@ -69,6 +67,8 @@ static PAYS: Schedule<TaskId> =
     Schedule::new(NAME, "Pays", "Accepted results that are to be paid.");
 static VALIDATES: Schedule<TaskId> =
     Schedule::new(NAME, "Validates", "When results stand unless challenged.");
+static SETTLES: Schedule<TaskId> =
+    Schedule::new(NAME, "Settles", "When validated tasks end whatever is not paid.");
 static PRUNES: Schedule<TaskId> = Schedule::new(NAME, "Prunes", "When records are forgotten.");
 
 /// What users can do.
@@ -222,7 +222,7 @@ pub enum Error {
     /// The task has as many candidates as it can have.
     #[codec(index = 12)]
     TooManyCandidates,
-    /// The agent gave this task back before and may not claim it again.
+    /// The agent gave this task back before, or did not deliver, and may not claim it again.
     #[codec(index = 13)]
     Barred,
     /// The VRF proof is not the agent's over ("artel/claim/1", genesis, task, attempt, seed of this
@@ -247,6 +247,10 @@ pub enum Error {
     /// A parameter is outside the bounds that code sets.
     #[codec(index = 20)]
     BadParams,
+    /// The transaction makes calls in another account's name, and that account has created a task with
+    /// the same nonce.
+    #[codec(index = 21)]
+    TaskExists,
 }
 
 impl PalletEvent for Event {
@@ -260,7 +264,7 @@ impl PalletError for Error {
 impl Dispatch for Call {
     fn weight(&self) -> Weight {
         match self {
-            Self::create_task { .. } => Weight::rw(14, 10).compute_us(15),
+            Self::create_task { .. } => Weight::rw(16, 10).compute_us(15),
             Self::fund_task { .. } => Weight::rw(14, 10),
             // The VRF is verified over the seed of this epoch and, if need be, of the last.
             Self::claim_task { .. } => Weight::rw(30, 20).compute_us(250),
@@ -348,7 +352,22 @@ fn schedule(step: Step) -> &'static Schedule<TaskId> {
         Step::Cancel => &CANCELS,
         Step::Pay => &PAYS,
         Step::Validate => &VALIDATES,
+        Step::Settle => &SETTLES,
         Step::Prune => &PRUNES,
+    }
+}
+
+fn hook_work(step: Step) -> HookWork {
+    match step {
+        Step::Unfunded => HookWork::Unfunded,
+        Step::Unclaimed => HookWork::Unclaimed,
+        Step::Draw => HookWork::Draw,
+        Step::NoShow => HookWork::NoShow,
+        Step::Cancel => HookWork::Cancel,
+        Step::Pay => HookWork::Pay,
+        Step::Validate => HookWork::Validate,
+        Step::Settle => HookWork::Settle,
+        Step::Prune => HookWork::Prune,
     }
 }
 
@@ -380,6 +399,7 @@ impl framework::Pallet for Pallet {
         &CANCELS,
         &PAYS,
         &VALIDATES,
+        &SETTLES,
         &PRUNES,
     ];
     type Call = Call;
@@ -395,7 +415,7 @@ impl framework::Pallet for Pallet {
 
     fn on_initialize(cx: &mut Ctx) {
         claim::roll_epoch(cx);
-        for step in [Step::Unfunded, Step::Unclaimed, Step::Draw, Step::NoShow] {
+        for step in [Step::Unfunded, Step::Unclaimed, Step::Draw, Step::NoShow, Step::Settle] {
             each_due(cx, step, entry::take);
         }
     }

@@ -9,8 +9,14 @@ use serde::{Deserialize, Serialize};
 pub const SPAN_MS_MAX: Moment = 365 * 24 * 3_600_000;
 /// Longest time that an agent may have for a task: 7 days, in milliseconds.
 pub const EXEC_MS_MAX: Moment = 7 * 24 * 3_600_000;
+/// Longest time that the record of a task that has ended may stay: 30 days, in milliseconds. Its deposit
+/// is back by then.
+pub const RETAIN_MS_MAX: Moment = 30 * 24 * 3_600_000;
 /// Shortest span of a deadline: four blocks at the clock's largest step.
 pub const DEADLINE_MS_MIN: Moment = 24_000;
+
+/// What the fine for not delivering doubles up to, in parts per million.
+const NO_SHOW_PPM_MAX: u32 = PARTS_PER_MILLION / 2;
 
 /// Parameters of tasks; spans are in milliseconds of market time.
 #[derive(
@@ -51,9 +57,12 @@ pub struct Params {
     pub cancel_ms: Moment,
     /// How long claims may be signed over one seed.
     pub epoch_ms: Moment,
+    /// How long a validated task waits for its payouts; after that it is settled and they go on alone.
+    pub settle_ms: Moment,
     /// Share of its stake at risk that an agent loses by giving a task back, in parts per million.
     pub release_ppm: u32,
-    /// Share of its stake at risk that an agent loses by not delivering.
+    /// Share of its stake at risk that an agent loses by not delivering; it doubles with each further
+    /// time in a row, up to a half.
     pub no_show_ppm: u32,
     /// Share of the reward that an agent gets whose task is cancelled.
     pub cancel_pay_ppm: u32,
@@ -74,6 +83,7 @@ impl Default for Params {
             io_bytes_per_ms: 1_000,
             cancel_ms: 10_000,
             epoch_ms: 600_000,
+            settle_ms: 24 * 3_600_000,
             release_ppm: 10_000,
             no_show_ppm: 50_000,
             cancel_pay_ppm: 100_000,
@@ -84,11 +94,11 @@ impl Default for Params {
 impl Params {
     /// The bounds that code sets to governance.
     pub fn check(&self) -> Result<(), String> {
-        let longs = [self.funding_ms, self.exec_ms_min, self.epoch_ms];
+        let longs = [self.funding_ms, self.exec_ms_min, self.epoch_ms, self.settle_ms];
         if !longs.iter().all(|span| (DEADLINE_MS_MIN..=SPAN_MS_MAX).contains(span)) {
             return Err(format!(
-                "funding_ms, exec_ms_min, epoch_ms = {longs:?}: each from {DEADLINE_MS_MIN} to \
-                 {SPAN_MS_MAX}"
+                "funding_ms, exec_ms_min, epoch_ms, settle_ms = {longs:?}: each from \
+                 {DEADLINE_MS_MIN} to {SPAN_MS_MAX}"
             ));
         }
         let shorts = [self.draw_ms, self.cancel_ms];
@@ -129,6 +139,13 @@ impl Params {
         let compute = spec.fuel_limit.saturating_mul(4) / self.fuel_per_ms;
         let bytes = spec.input.size().saturating_add(spec.output_bytes_max);
         compute.saturating_add(bytes / self.io_bytes_per_ms).max(self.exec_ms_min)
+    }
+
+    /// The fine of an agent that has not delivered so often in a row, of its stake at risk.
+    pub fn no_show_fine_ppm(&self, in_a_row: u8) -> u32 {
+        let doublings = u32::from(in_a_row.saturating_sub(1));
+        let doubled = 2u32.saturating_pow(doublings).saturating_mul(self.no_show_ppm);
+        doubled.min(NO_SHOW_PPM_MAX.max(self.no_show_ppm))
     }
 
     /// Weight in a draw: units of stake, at least 1, at most the cap.

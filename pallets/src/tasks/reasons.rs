@@ -84,8 +84,8 @@ pub fn explain(reason: CloseReason) -> &'static str {
              reward and the rest went back."
         }
         CloseReason::InputUnavailable => {
-            "Agents of three owners could not fetch the program or the input; the escrow went back \
-             less the listing fee. Keep the blobs online until the task is done."
+            "Agents of three owners could not fetch the program or the input; the whole escrow went \
+             back. Keep the blobs online until the task is done."
         }
         CloseReason::NoShow => {
             "No agent delivered a result in time, in any attempt; the agents were slashed and the \

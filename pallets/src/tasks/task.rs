@@ -154,7 +154,7 @@ pub struct Task {
     pub candidates: u8,
     /// When the requester's cancellation takes effect, if no result comes before.
     pub cancel: Option<Deadline>,
-    /// Agents that gave the task back and may not claim it again.
+    /// Agents that gave the task back, or did not deliver, and may not claim it again.
     pub barred: Vec<AccountId>,
     /// Reports that the input cannot be fetched.
     pub input_reports: Vec<InputReport>,
@@ -189,13 +189,15 @@ pub enum Step {
     Pay,
     /// Nobody challenged the result: it stands.
     Validate,
+    /// Payouts still wait for their payees: the task is settled without them.
+    Settle,
     /// The record is forgotten.
     Prune,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Unfunded,
         Self::Unclaimed,
         Self::Draw,
@@ -203,6 +205,7 @@ impl Step {
         Self::Cancel,
         Self::Pay,
         Self::Validate,
+        Self::Settle,
         Self::Prune,
     ];
 }
@@ -224,8 +227,10 @@ impl Task {
                 EarlyPay::Accepted(when) => return Some((Step::Pay, when)),
                 EarlyPay::No | EarlyPay::Paid => Step::Validate,
             },
-            // Payouts drive a validated task; the rest do not occur with one replica.
-            TaskState::Validated | TaskState::Revealing | TaskState::Disputed => return None,
+            // The last payout settles it before.
+            TaskState::Validated => Step::Settle,
+            // They do not occur with one replica.
+            TaskState::Revealing | TaskState::Disputed => return None,
             TaskState::Settled | TaskState::Expired | TaskState::Cancelled | TaskState::Failed => {
                 Step::Prune
             }

@@ -4,6 +4,8 @@ use super::*;
 use crate::{agents, balances, market::*, payouts, system, treasury, validations};
 use framework::TokenError;
 
+mod hostile;
+
 const STAKE: u128 = 100 * TOKEN;
 
 fn world() -> World {
@@ -121,7 +123,8 @@ fn create_refuses_what_breaks_a_limit() {
         terms(|p| p.extra_attempts = SLOTS_MAX),
         terms(|p| p.value_at_risk = p.reward.saturating_mul(VALUE_AT_RISK_REWARDS_MAX + 1)),
         terms(|p| p.claim_ms = DEADLINE_MS_MIN - 1),
-        terms(|p| p.retain_ms = SPAN_MS_MAX + 1),
+        terms(|p| p.claim_ms = SPAN_MS_MAX + 1),
+        terms(|p| p.retain_ms = 30 * 24 * 3_600_000 + 1),
         terms(|p| p.requires.tags = vec![b"b".to_vec(), b"a".to_vec()]),
     ] {
         try_create(&mut world, job(), bad, Error::BadPolicy);
@@ -364,7 +367,8 @@ fn input_dispute_three_owners_agree_and_keep_their_stake() {
         assert_eq!(world.agent(agent).stake, tokens(STAKE));
         assert_eq!(world.agent(agent).locked, Balance::ZERO);
     }
-    assert_eq!(world.worth(ALICE), less(ENDOWMENT, listing_fee(&world)));
+    // Three accounts may be one person: their word costs the requester nothing.
+    assert_eq!(world.worth(ALICE), ENDOWMENT);
 }
 
 #[test]
@@ -398,9 +402,10 @@ fn slot_no_show_costs_a_twentieth_and_the_task_goes_on() {
     let agent = world.agent(BOB);
     assert_eq!((agent.stake, agent.no_shows), (tokens(STAKE - TOKEN / 2), 1));
     assert_eq!((agent.locked, agent.busy), (Balance::ZERO, 0));
-    // It may claim again: only who gives a task back is barred.
-    world.assign(BOB, &id);
-    world.ok(BOB, submit(&id));
+    let claim = world.claim(&BOB, &id);
+    world.fails(BOB, claim, Error::Barred);
+    // A result ends the row.
+    world.delivered(ALICE, BOB, policy());
     assert_eq!(world.agent(BOB).no_shows, 0);
 }
 
@@ -408,14 +413,13 @@ fn slot_no_show_costs_a_twentieth_and_the_task_goes_on() {
 fn assigned_to_failed_after_the_last_no_show_refunds_everything() {
     let mut world = world();
     let id = world.create(ALICE, policy(), true);
-    for _ in 0..3 {
-        world.ok(BOB, agents::Call::update { profile: profile(&BOB) });
-        world.assign(BOB, &id);
+    for agent in [BOB, CHARLIE, DAVE] {
+        world.assign(agent, &id);
         world.pass(30_000);
     }
     assert_eq!(reason(&world, &id), (TaskState::Failed, Some(CloseReason::NoShow)));
     assert_eq!(world.worth(ALICE), ENDOWMENT);
-    assert_eq!(world.agent(BOB).no_shows, 3);
+    assert_eq!(world.agent(BOB).no_shows, 1);
 }
 
 #[test]
@@ -520,7 +524,7 @@ fn next_due_is_the_block_time_of_the_earliest_step() {
 fn a_flood_of_one_kind_waits_and_starves_no_other() {
     let mut world = world();
     let poor = Policy { reward: tokens(1_000_000), extra_attempts: 0, ..policy() };
-    let count = STEPS_PER_BLOCK_MAX + 10;
+    let count = 3_000;
     let ids: Vec<_> = (0..count).map(|_| world.create(ALICE, poor.clone(), false)).collect();
     world.pass(3_600_000 - 6_000);
     let open = |world: &World| {
@@ -532,10 +536,12 @@ fn a_flood_of_one_kind_waits_and_starves_no_other() {
     let claim = world.claim(&BOB, &fresh);
     world.ok(BOB, claim);
     world.next(6_000);
-    assert_eq!(open(&world), 10);
+    let left = open(&world);
+    assert!((1..count).contains(&left), "{left} of {count} are left");
     assert_eq!(world.task(&fresh).state, TaskState::Assigned);
-    assert_eq!(overdue(&world.state, world.block.height), 10);
-    world.next(1);
+    assert_eq!(overdue(&world.state, world.block.height), left);
+    // What takes three blocks without other work must not take five.
+    (0..3).for_each(|_| world.next(1));
     assert_eq!((open(&world), overdue(&world.state, world.block.height)), (0, 0));
 }
 

@@ -158,7 +158,7 @@ pub struct Policy {
     pub requires: Capabilities,
     /// How long the task waits for candidates, in milliseconds.
     pub claim_ms: Moment,
-    /// How long its record stays after it has ended, in milliseconds.
+    /// How long its record stays after it has ended, in milliseconds: at most 30 days.
     pub retain_ms: Moment,
 }
 

@@ -8,8 +8,8 @@ use crate::agents::{self, Deadline, clock::DEADLINE_BLOCKS};
 use framework::prelude::*;
 use std::collections::BTreeSet;
 
-/// Gives a task back. A report of an unavailable input keeps its hundredth of the stake at risk
-/// until the task ends: it is returned if agents of enough owners say the same, and slashed if not.
+/// Gives a task back. A report of an unavailable input keeps its hundredth of the stake at risk until the
+/// task ends: it is slashed if another agent's result stands, and returned if not.
 pub(super) fn release(
     cx: &mut Ctx,
     who: AccountId,
@@ -73,11 +73,12 @@ pub(super) fn cancel(cx: &mut Ctx, who: AccountId, id: TaskId) -> DispatchResult
 pub(super) fn no_show(cx: &mut Ctx, entry: &mut Entry) {
     let (index, slot) = entry.task.slot().expect("an assigned task has a slot");
     let (agent, hold) = (slot.agent, slot.hold);
-    let fine = hold.share_ceil(params(cx).no_show_ppm);
+    let in_a_row = agents::missed(cx, &agent);
+    let fine = hold.share_ceil(params(cx).no_show_fine_ppm(in_a_row));
     agents::disengage(cx, &agent, hold.saturating_sub(fine));
     agents::slash(cx, &agent, fine, entry.id);
-    agents::missed(cx, &agent);
     set_slot(entry, SlotState::NoShow);
+    entry.task.barred.push(agent);
     cx.emit(Event::NoShow { task: entry.id, slot: index, agent });
     next_attempt(cx, entry, CloseReason::NoShow);
 }
@@ -101,7 +102,8 @@ fn set_slot(entry: &mut Entry, state: SlotState) {
     entry.task.slot_mut().expect("an assigned task has a slot").state = state;
 }
 
-/// Ends the reports of an unavailable input: those that were right get their stake back.
+/// Ends the reports of an unavailable input. Those that a result has proven wrong are slashed; nothing
+/// else proves them wrong, as a requester could bring about all else.
 pub fn resolve_reports(cx: &mut Ctx, entry: &mut Entry, right: bool) {
     for report in std::mem::take(&mut entry.task.input_reports) {
         if right {
@@ -112,9 +114,10 @@ pub fn resolve_reports(cx: &mut Ctx, entry: &mut Entry, right: bool) {
     }
 }
 
-/// One payout of a task is paid or unclaimed; after the last one a validated task is settled.
+/// One payout of a task is paid or unclaimed; after the last one a validated task is settled, if that did
+/// not take too long.
 pub fn payout_done(cx: &mut Ctx, id: &TaskId) {
-    // A cancelled task may have been pruned before its payout went through.
+    // The task may have been pruned before its payout went through.
     let Ok(mut entry) = Entry::load(cx, id) else { return };
     entry.task.payouts_open =
         entry.task.payouts_open.checked_sub(1).expect("each payout is counted once");

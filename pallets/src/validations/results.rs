@@ -107,7 +107,8 @@ pub(super) fn take(cx: &mut Ctx, entry: &mut Entry) {
         Some(Step::Pay) => pay_early(cx, entry),
         Some(Step::Validate) => validate(cx, entry),
         Some(Step::Prune) => prune(cx, entry),
-        Some(Step::Unfunded | Step::Unclaimed | Step::Draw | Step::NoShow) | None => {}
+        Some(Step::Unfunded | Step::Unclaimed | Step::Draw | Step::NoShow | Step::Settle)
+        | None => {}
     }
 }
 
@@ -145,7 +146,8 @@ fn validate(cx: &mut Ctx, entry: &mut Entry) {
     entry.task.verdict = Some(verdict);
     tasks::resolve_reports(cx, entry, false);
     escrow::refund(cx, &entry.id);
-    entry.enter(cx, TaskState::Validated, Deadline::after(cx, 0, DEADLINE_BLOCKS));
+    let settle_ms = tasks::params(cx).settle_ms;
+    entry.enter(cx, TaskState::Validated, Deadline::after(cx, settle_ms, DEADLINE_BLOCKS));
     cx.emit(Event::Validated { task: entry.id, slot: number, agent, verdict });
     if entry.task.payouts_open == 0 {
         tasks::close(cx, entry, TaskState::Settled, CloseReason::Done);

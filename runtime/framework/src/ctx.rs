@@ -209,29 +209,34 @@ impl StateRead for Ctx<'_> {
         }
     }
 
+    /// Counts a read for each deleted key that it passes over, too.
     fn next_key(&self, prefix: &[u8], after: &[u8]) -> Option<RawKey> {
-        self.reads.set(self.reads.get().saturating_add(1));
-        next_key_over(&self.writes, self.base, prefix, after)
+        let (key, steps) = next_key_over(&self.writes, self.base, prefix, after);
+        self.reads.set(self.reads.get().saturating_add(steps));
+        key
     }
 }
 
-/// The next key of `base` with `writes` on top of it.
+/// The next key of `base` with `writes` on top of it, and how often `base` was asked: once, and once
+/// more for each deleted key in between.
 pub fn next_key_over(
     writes: &Writes,
     base: &dyn StateRead,
     prefix: &[u8],
     after: &[u8],
-) -> Option<RawKey> {
+) -> (Option<RawKey>, u32) {
     let mut cursor = after.to_vec();
+    let mut steps = 0u32;
     loop {
         let below = base.next_key(prefix, &cursor);
+        steps = steps.saturating_add(1);
         let above = first_after(writes, prefix, &cursor);
         cursor = match (below, above) {
-            (Some(below), Some((above, _))) if below < *above => return Some(below),
-            (Some(below), None) => return Some(below),
-            (_, Some((above, Some(_)))) => return Some(above.clone()),
+            (Some(below), Some((above, _))) if below < *above => return (Some(below), steps),
+            (Some(below), None) => return (Some(below), steps),
+            (_, Some((above, Some(_)))) => return (Some(above.clone()), steps),
             (_, Some((above, None))) => above.clone(),
-            (None, None) => return None,
+            (None, None) => return (None, steps),
         };
     }
 }

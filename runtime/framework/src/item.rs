@@ -381,6 +381,20 @@ impl<T: Codec + StaticTypeInfo> Schedule<T> {
         })
     }
 
+    /// The first entry after `after`, or the first of all: a hook's cursor, so that it passes over what
+    /// it has taken off only once.
+    pub fn next_after(
+        &self,
+        state: &dyn StateRead,
+        after: Option<&(Moment, T)>,
+    ) -> Option<(Moment, T)> {
+        let cursor =
+            after.map_or_else(|| self.item.prefix.to_vec(), |(when_ms, id)| self.key(*when_ms, id));
+        let raw = state.next_key(&self.item.prefix, &cursor)?;
+        let (when, id) = self.item.decode::<(BigEndianMoment, T)>(&raw[PREFIX_LEN..]);
+        Some((when.0, id))
+    }
+
     /// At most `limit` of the entries that are due, earliest first: those with `when <= now_ms`.
     pub fn due(&self, state: &dyn StateRead, now_ms: Moment, limit: usize) -> Vec<(Moment, T)> {
         self.iter(state).take(limit).take_while(|(when, _)| *when <= now_ms).collect()

@@ -119,10 +119,27 @@ fn what_is_due_comes_earliest_first_and_what_is_not_due_stays() {
     assert_eq!(counter::ALARMS.due(&cx, 300, 1), [(2, 1)]);
     assert_eq!(counter::ALARMS.due(&cx, 1, 9), []);
     counter::ALARMS.remove(&mut cx, 2, &1);
+    assert_eq!(counter::ALARMS.next_after(&cx, None), Some((2, 2)));
+    assert_eq!(counter::ALARMS.next_after(&cx, Some(&(2, 2))), Some((300, 3)));
+    assert_eq!(counter::ALARMS.next_after(&cx, Some(&(1 << 40, 9))), None);
     let output = cx.finish(Ok(()));
     state.apply(&output.writes);
     assert_eq!(counter::ALARMS.next(&state), Some(2));
     assert_eq!(counter::ALARMS.iter(&state).count(), 3);
+}
+
+/// Each key that a scan passes over is looked for in the state below.
+#[test]
+fn a_scan_counts_what_it_passes_over() {
+    let (mut state, block) = (MemState::default(), block());
+    let mut cx = Ctx::new(&state, &block, Hash::ZERO);
+    (0..10).for_each(|id| counter::ALARMS.insert(&mut cx, 1, &id));
+    let output = cx.finish(Ok(()));
+    state.apply(&output.writes);
+    let mut cx = Ctx::new(&state, &block, Hash::ZERO);
+    (0..9).for_each(|id| counter::ALARMS.remove(&mut cx, 1, &id));
+    assert_eq!(counter::ALARMS.next(&cx), Some(1));
+    assert_eq!(cx.used().reads, 10);
 }
 
 #[test]
@@ -165,7 +182,7 @@ proptest! {
         let mut applied = base.clone();
         applied.apply(&writes);
         prop_assert_eq!(
-            crate::next_key_over(&writes, &base, &prefix, &after),
+            crate::next_key_over(&writes, &base, &prefix, &after).0,
             applied.next_key(&prefix, &after)
         );
     }

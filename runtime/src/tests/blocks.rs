@@ -1,4 +1,4 @@
-use super::chain::{Chain, account, pair, pay};
+use super::chain::{Chain, account, pair, pay, pay_to};
 use crate::{
     ApplyError, BlockError, Digested, Execution, Inherents, InvalidTransaction, RuntimeCall,
     RuntimeEvent, block_env, decode_transaction, extrinsics_root, make_digest, parse_digest,
@@ -176,7 +176,9 @@ fn a_transaction_is_refused_for_what_is_wrong_with_it() {
         [invalid(InvalidTransaction::Future), Ok(()), invalid(InvalidTransaction::Stale)]
     );
     let height = chain.position().height;
-    let decoded = |bytes| decode_transaction(bytes).expect("it is well formed");
+    let decoded = |bytes: &OpaqueTransaction| {
+        decode_transaction(bytes, bytes.hash()).expect("it is well formed")
+    };
     assert_eq!(validate(&chain.state, height, &decoded(&stale)), Err(InvalidTransaction::Stale));
     let waiting = validate(&chain.state, height, &decoded(&future)).expect("it may wait");
     assert_eq!((waiting.nonce, waiting.account_nonce, waiting.longevity), (2, 1, u64::MAX));
@@ -254,6 +256,16 @@ fn a_full_block_refuses_and_stays_as_it_was() {
 }
 
 #[test]
+fn a_block_counts_the_time_of_its_hooks() {
+    let mut chain = Chain::dev();
+    chain.block(&[]);
+    let (env, inherents) = (chain.env().expect("it is sound"), chain.inherents());
+    let execution = Execution::begin(&chain.state, &env, &inherents).expect("inherents are sound");
+    let taken = execution.ref_time();
+    assert!(taken > execution.finish().used.ref_time());
+}
+
+#[test]
 fn sudo_acts_as_others() {
     let mut chain = Chain::dev();
     let before = chain.free("Bob");
@@ -271,6 +283,20 @@ fn sudo_acts_as_others() {
         panic!("{events:?} does not end with the failure")
     };
     assert_eq!(*dispatch_error, sudo::Error::RequireSudo.into());
+}
+
+/// Transfers that fail leave the sender's account unwritten, so that each reads it again.
+#[test]
+fn a_batch_in_somebodys_name_keeps_to_its_declared_weight() {
+    let mut chain = Chain::dev();
+    let fresh = |n: u8| pay_to(primitives::AccountId([100 + n; 32]), 1);
+    let calls = (0..10).map(fresh).collect();
+    let call = Box::new(RuntimeCall::Utility(utility::Call::force_batch { calls }));
+    let who = MultiAddress::Id(account("Bob"));
+    let call = RuntimeCall::Sudo(sudo::Call::sudo_as { who, call });
+    let events = chain.include(chain.sign("Alice", call));
+    let done = RuntimeEvent::Sudo(sudo::Event::SudoAsDone { sudo_result: Ok(()) });
+    assert!(events.contains(&done));
 }
 
 /// The root as RFC 9162 writes it down: split at the largest power of two below the count.
@@ -300,7 +326,8 @@ proptest! {
     /// Bytes from anywhere are refused or decode; they never bring a node down.
     #[test]
     fn any_bytes_are_refused_or_decoded(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = decode_transaction(&OpaqueTransaction(bytes));
+        let tx = OpaqueTransaction(bytes);
+        let _ = decode_transaction(&tx, tx.hash());
     }
 
     /// So are transactions that were almost right.

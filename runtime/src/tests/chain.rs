@@ -5,7 +5,7 @@ use crate::{
     InvalidTransaction, Position, RuntimeCall, RuntimeEvent, VRF_LABEL, block_env, check,
     decode_transaction, extrinsics_root, genesis_state, make_digest, vrf_message,
 };
-use ::pallets::{balances, system};
+use ::pallets::{agents, balances, system};
 use codec::{DecodeAll, Encode};
 use framework::{BlockEnv, MemState};
 use primitives::{
@@ -108,7 +108,7 @@ impl Chain {
 
     /// Decodes a transaction and verifies its signature for the next block.
     pub fn verify(&self, bytes: &OpaqueTransaction) -> Result<DecodedTx, InvalidTransaction> {
-        let tx = decode_transaction(bytes)?;
+        let tx = decode_transaction(bytes, bytes.hash())?;
         let payload = tx.signing_payload(&self.state, &self.position())?;
         if keys::verify(&tx.signer, &payload, &tx.signature) {
             Ok(tx)
@@ -184,6 +184,27 @@ impl Chain {
         self.head = header;
         check(&self.state).expect("every invariant holds after every block");
         (Vec::decode_all(&mut &output.events[..]).expect("the record decodes"), verdicts)
+    }
+
+    /// Makes an account an agent.
+    pub fn enrol(&mut self, name: &str) {
+        let peer = Ed25519Pair::from_seed(&account(name).0);
+        let profile = agents::Profile {
+            payout: agents::Payee::Account(account(name)),
+            peer_key: peer.public(),
+            peer_proof: peer.sign(&agents::peer_message(&self.genesis, &account(name))),
+            exchange_key: [1; 32],
+            vrf_key: pair(name).public(),
+            engines: vec![1],
+            capabilities: agents::Capabilities::default(),
+            hold_max: Balance::MAX,
+            slots: 64,
+            price: Balance::new(1_000),
+        };
+        let stake = Balance::new(1_000_000_000_000_000);
+        let call = RuntimeCall::Agents(agents::Call::register { profile, stake });
+        self.include(self.sign(name, call));
+        assert!(agents::agent(&self.state, &account(name)).is_some());
     }
 
     /// Makes a block of one transaction that is included.

@@ -142,6 +142,25 @@ fn a_call_that_is_free_now_and_then_is_refused_at_other_times() {
     assert_eq!(chain.nonce("Nobody"), 0);
 }
 
+/// Otherwise an agent could send any number of them: one that fails is no sign of life.
+#[test]
+fn a_heartbeat_that_would_fail_is_not_free() {
+    let mut chain = Chain::dev();
+    chain.enrol("Bob");
+    (0..60).for_each(|_| drop(chain.block(&[])));
+    let heartbeat = |slots| RuntimeCall::Agents(agents::Call::heartbeat { slots, version: 0 });
+    let not_free = InvalidTransaction::Custom(CUSTOM_NOT_FREE);
+    let bad = chain.sign("Bob", heartbeat(agents::SLOTS_MAX + 1));
+    let decoded = decode_transaction(&bad, bad.hash()).expect("it is well formed");
+    let height = chain.position().height;
+    assert_eq!(validate(&chain.state, height, &decoded), Err(not_free));
+    let (_, verdicts) = chain.block(&[bad]);
+    assert_eq!(verdicts, [Err(ApplyError::Invalid(not_free))]);
+    let before = chain.free("Bob");
+    chain.include(chain.sign("Bob", heartbeat(agents::SLOTS_MAX)));
+    assert_eq!(chain.free("Bob"), before);
+}
+
 #[test]
 fn an_account_that_sends_everything_keeps_its_nonce_and_cannot_be_replayed() {
     let mut chain = Chain::dev();
