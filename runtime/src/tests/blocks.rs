@@ -176,7 +176,9 @@ fn a_transaction_is_refused_for_what_is_wrong_with_it() {
         [invalid(InvalidTransaction::Future), Ok(()), invalid(InvalidTransaction::Stale)]
     );
     let height = chain.position().height;
-    let decoded = |bytes| decode_transaction(bytes).expect("it is well formed");
+    let decoded = |bytes: &OpaqueTransaction| {
+        decode_transaction(bytes, bytes.hash()).expect("it is well formed")
+    };
     assert_eq!(validate(&chain.state, height, &decoded(&stale)), Err(InvalidTransaction::Stale));
     let waiting = validate(&chain.state, height, &decoded(&future)).expect("it may wait");
     assert_eq!((waiting.nonce, waiting.account_nonce, waiting.longevity), (2, 1, u64::MAX));
@@ -300,7 +302,8 @@ proptest! {
     /// Bytes from anywhere are refused or decode; they never bring a node down.
     #[test]
     fn any_bytes_are_refused_or_decoded(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = decode_transaction(&OpaqueTransaction(bytes));
+        let tx = OpaqueTransaction(bytes);
+        let _ = decode_transaction(&tx, tx.hash());
     }
 
     /// So are transactions that were almost right.

@@ -108,7 +108,7 @@ impl Chain {
 
     /// Decodes a transaction and verifies its signature for the next block.
     pub fn verify(&self, bytes: &OpaqueTransaction) -> Result<DecodedTx, InvalidTransaction> {
-        let tx = decode_transaction(bytes)?;
+        let tx = decode_transaction(bytes, bytes.hash())?;
         let payload = tx.signing_payload(&self.state, &self.position())?;
         if keys::verify(&tx.signer, &payload, &tx.signature) {
             Ok(tx)

@@ -178,7 +178,7 @@ impl Door for Extrinsics {
         let bytes = hex::decode(&input.text).context("it is no hex")?;
         let tx = OpaqueTransaction::decode(&mut &bytes[..])?;
         ensure!(tx.encode() == bytes, "the length in front has another spelling");
-        let decoded = decode_transaction(&tx)?;
+        let decoded = decode_transaction(&tx, tx.hash())?;
         ensure!(decoded.call.encode().len() < bytes.len(), "the call is larger than its bytes");
         ensure!(tx.0.ends_with(&decoded.call.encode()), "the call has another spelling");
         ensure!(hash == json!(decoded.hash), "its hash is {}, not {hash}", decoded.hash);
