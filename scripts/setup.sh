@@ -19,3 +19,6 @@ command -v cargo >/dev/null || { echo "setup: cargo is missing: install Rust fir
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 cargo nextest --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-nextest
+# Not optimised, as it compiles in a minute and runs for seconds; without it the tests skip its step.
+cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-deny ||
+    echo "setup: cargo-deny cannot be installed, so licences and sources of dependencies stay unchecked" >&2

@@ -41,7 +41,7 @@ pub struct Config {
 pub struct NodeConfig {
     /// Name in logs and in `system_name`'s answers to operators.
     pub name: String,
-    /// The chain: `dev`, or the path of a chain spec.
+    /// The chain: `dev`, `local`, `testnet`, or the path of a chain spec.
     pub chain: String,
     /// Folder of everything that the node keeps; a temporary one if absent.
     pub base_path: Option<PathBuf>,

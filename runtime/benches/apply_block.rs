@@ -60,7 +60,7 @@ fn apply_block(c: &mut Criterion) {
     let inherents = Inherents { time_ms: 1_000, parent_certificate: None::<Certificate> };
     for conflicts in [0, 50, 100] {
         let transactions = transfers(conflicts);
-        let name = format!("runtime::apply_block/transfers={TRANSFERS},conflicts={conflicts}%");
+        let name = format!("runtime/apply_block/transfers={TRANSFERS},conflicts={conflicts}%");
         c.bench_function(&name, |b| {
             b.iter_batched(
                 || Execution::begin(&state, &env, &inherents).expect("inherents are sound"),

@@ -16,6 +16,7 @@ const BOOTNODES_MAX: usize = 64;
 
 const DEV: &str = include_str!("../../chain-specs/dev.json");
 const LOCAL: &str = include_str!("../../chain-specs/local.json");
+const TESTNET: &str = include_str!("../../chain-specs/testnet.json");
 
 /// What a chain is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,11 @@ impl ChainSpec {
     /// A chain of four validators for tests on one machine.
     pub fn local() -> Self {
         Self::from_json(LOCAL).expect("tests read the embedded spec")
+    }
+
+    /// The test network: four validators, the first of whom has a quorum alone, and no sudo key.
+    pub fn testnet() -> Self {
+        Self::from_json(TESTNET).expect("tests read the embedded spec")
     }
 
     /// Reads and validates a specification.

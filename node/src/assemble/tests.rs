@@ -58,6 +58,22 @@ async fn a_start_that_fails_leaves_nothing_behind() {
     node.stop().await.expect("it stops in order");
 }
 
+/// The other three validators are away.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_test_network_makes_blocks_with_its_first_validator_alone() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let spec = ChainSpec::testnet();
+    let genesis = chain::genesis_hash(&spec.genesis).expect("the spec is valid");
+    let keys = session_keys("//Testnet//Validator//1").expect("it is a secret URI");
+    let plan = Plan { spec, keys, ..plan(folder.path(), 0) };
+    let node = assemble(plan).await.expect("it starts");
+    assert_eq!(node.genesis, genesis);
+    let mut heads = node.heads.clone();
+    let second = heads.wait_for(|head| head.height >= 2);
+    timeout(WAIT, second).await.expect("blocks come").expect("the node runs");
+    node.stop().await.expect("it stops in order");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_dropped_ends() {
     let folder = TempDir::new().expect("a temporary folder");

@@ -12,12 +12,12 @@ pub enum ChainSpecCommand {
     #[command(after_help = "Example:
   artel chain-spec show dev > mine.json")]
     Show {
-        /// dev, local, or a file.
+        /// dev, local, testnet, or a file.
         chain: String,
     },
     /// Check a chain spec: say what is wrong, or the hash of the chain's first block.
     Check {
-        /// dev, local, or a file.
+        /// dev, local, testnet, or a file.
         chain: String,
     },
 }
@@ -42,10 +42,11 @@ pub fn load(chain: &str) -> Result<ChainSpec> {
     match chain {
         "dev" => Ok(ChainSpec::dev()),
         "local" => Ok(ChainSpec::local()),
+        "testnet" => Ok(ChainSpec::testnet()),
         path => {
             let path = PathBuf::from(path);
             let size = std::fs::metadata(&path)
-                .with_context(|| format!("'{chain}' is neither dev nor local nor a file"))?
+                .with_context(|| format!("'{chain}' is neither dev, local, testnet nor a file"))?
                 .len();
             anyhow::ensure!(
                 usize::try_from(size).is_ok_and(|size| size <= SPEC_BYTES_MAX),

@@ -69,7 +69,7 @@ pub struct NodeOptions {
     /// Configuration file (TOML); `artel config` prints one with every setting.
     #[arg(long, value_name = "FILE", env = "ARTEL_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The chain: dev, local, or the path of a chain spec.
+    /// The chain: dev, local, testnet, or the path of a chain spec.
     #[arg(long, value_name = "CHAIN", env = "ARTEL_CHAIN")]
     pub chain: Option<String>,
     /// Folder of everything that the node keeps.

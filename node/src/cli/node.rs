@@ -12,11 +12,15 @@ const SECRET_BYTES_MAX: usize = 1_024;
 
 /// What `artel node` takes.
 #[derive(Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   echo //Alice > alice.key
   artel node --chain dev --base-path ./data --session-key-file alice.key
 
-A chain of one validator is complete; nodes that follow others come with the network.")]
+  echo //Testnet//Validator//1 > first.key
+  artel node --chain testnet --base-path ./testnet --session-key-file first.key
+
+A validator that has a quorum alone, as in these, makes a complete chain; nodes that follow others
+come with the network.")]
 pub struct NodeArgs {
     #[command(flatten)]
     options: NodeOptions,

@@ -13,8 +13,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 const MESSAGE_BYTES: usize = 120;
 
 fn batch_verify(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("primitives/batch_verify");
     for scheme in [Scheme::Sr25519, Scheme::Ed25519, Scheme::Ecdsa] {
-        let mut group = criterion.benchmark_group(format!("primitives::batch_verify/{scheme}"));
         let signed = signed(scheme, 8192);
         for size in [1, 64, 256, 1024, 8192] {
             let items: Vec<_> = signed[..size]
@@ -22,12 +22,13 @@ fn batch_verify(criterion: &mut Criterion) {
                 .map(|(account, message, signature)| Item { account: *account, message, signature })
                 .collect();
             group.throughput(Throughput::Elements(size.try_into().expect("the size is small")));
-            group.bench_function(BenchmarkId::from_parameter(format!("size={size}")), |bencher| {
+            let id = BenchmarkId::from_parameter(format!("scheme={scheme},size={size}"));
+            group.bench_function(id, |bencher| {
                 bencher.iter(|| assert!(find_invalid(&items, &[1; 32]).is_empty()));
             });
         }
-        group.finish();
     }
+    group.finish();
 }
 
 /// One signature of each of many accounts: in a batch, equal keys would be cheaper.

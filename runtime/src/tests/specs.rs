@@ -18,26 +18,52 @@ fn account(uri: &str) -> AccountId {
 }
 
 /// A validator's keys are derived from the account's secret URI: `//vote` (ed25519), `//vrf` (sr25519).
-fn validator(name: &str) -> GenesisValidator {
-    let uri = |part: &str| format!("//{name}//{part}");
-    let vote = Ed25519Pair::from_uri(&uri("vote")).expect("a valid secret URI");
-    let vrf = Sr25519Pair::from_uri(&uri("vrf")).expect("a valid secret URI");
+fn validator(uri: &str, power: u64) -> GenesisValidator {
+    let child = |part: &str| format!("{uri}//{part}");
+    let vote = Ed25519Pair::from_uri(&child("vote")).expect("a valid secret URI");
+    let vrf = Sr25519Pair::from_uri(&child("vrf")).expect("a valid secret URI");
     GenesisValidator {
-        account: account(&format!("//{name}")),
+        account: account(uri),
         vote_key: Hash(vote.public()),
         vrf_key: Hash(vrf.public()),
-        power: 1,
+        power,
     }
 }
 
-fn spec(name: &str, id: &str, chain_type: ChainType, validators: &[&str]) -> ChainSpec {
-    let mut genesis = crate::Genesis::default();
-    for name in NAMES {
-        genesis.Balances.balances.push((account(&format!("//{name}")), MONEY));
+/// A chain for one machine: everybody is rich, and `//Alice` may do anything.
+fn for_one_machine(name: &str, id: &str, chain_type: ChainType, validators: &[&str]) -> ChainSpec {
+    let mut spec = spec(name, id, chain_type);
+    let uri = |name: &&str| format!("//{name}");
+    spec.genesis.Balances.balances =
+        NAMES.iter().map(|name| (account(&uri(name)), MONEY)).collect();
+    spec.genesis.Session.validators =
+        validators.iter().map(|name| validator(&uri(name), 1)).collect();
+    spec.genesis.Sudo.key = Some(account("//Alice"));
+    spec
+}
+
+/// The first validator has more than two thirds of the power, so that the chain lives while the
+/// others come and go.
+fn testnet() -> ChainSpec {
+    let mut spec = spec("Artel Testnet", "artel-testnet", ChainType::Live);
+    let validators =
+        [1, 2, 3, 4].map(|number| format!("//Testnet//Validator//{number}")).into_iter();
+    let validators: Vec<_> = validators.zip([7, 1, 1, 1]).collect();
+    spec.genesis.Session.validators =
+        validators.iter().map(|(uri, power)| validator(uri, *power)).collect();
+    let token = |tokens: u128| Balance::new(tokens * 1_000_000_000_000);
+    let balances = &mut spec.genesis.Balances.balances;
+    balances.push((account("//Testnet//Faucet"), token(10_000_000)));
+    balances.extend(validators.iter().map(|(uri, _)| (account(uri), token(1_000))));
+    for agent in ["//Testnet//Agent//1", "//Testnet//Agent//2"] {
+        balances.push((account(agent), token(1_000)));
     }
-    genesis.Session.validators = validators.iter().map(|name| validator(name)).collect();
+    spec
+}
+
+fn spec(name: &str, id: &str, chain_type: ChainType) -> ChainSpec {
+    let mut genesis = crate::Genesis::default();
     genesis.Session.randomness = blake2_256(id.as_bytes());
-    genesis.Sudo.key = Some(account("//Alice"));
     ChainSpec {
         name: name.to_owned(),
         id: id.to_owned(),
@@ -60,17 +86,29 @@ fn json(spec: &ChainSpec) -> String {
 /// With `BLESS` set it writes the files, which the next build embeds.
 #[test]
 fn fixture_the_embedded_specs_name_the_well_known_keys() {
-    let dev = spec("Artel Development", "artel-dev", ChainType::Development, &["Alice"]);
-    let local = spec("Artel Local", "artel-local", ChainType::Local, &NAMES[..4]);
-    if std::env::var_os("BLESS").is_some() {
-        for (file, spec) in [("dev", &dev), ("local", &local)] {
+    let dev = for_one_machine("Artel Development", "artel-dev", ChainType::Development, &["Alice"]);
+    let local = for_one_machine("Artel Local", "artel-local", ChainType::Local, &NAMES[..4]);
+    for (file, embedded, made) in [
+        ("dev", ChainSpec::dev(), dev),
+        ("local", ChainSpec::local(), local),
+        ("testnet", ChainSpec::testnet(), testnet()),
+    ] {
+        if std::env::var_os("BLESS").is_some() {
             let path = format!("../chain-specs/{file}.json");
-            std::fs::write(path, json(spec)).expect("chain-specs is writable");
+            std::fs::write(path, json(&made)).expect("chain-specs is writable");
+        } else {
+            assert_eq!(json(&embedded), json(&made), "{file}.json");
         }
-        return;
     }
-    assert_eq!(json(&ChainSpec::dev()), json(&dev));
-    assert_eq!(json(&ChainSpec::local()), json(&local));
+}
+
+#[test]
+fn the_test_networks_first_validator_decides_alone_and_the_others_cannot() {
+    let validators = ChainSpec::testnet().genesis.Session.validators;
+    let total: u64 = validators.iter().map(|validator| validator.power).sum();
+    let first = validators[0].power;
+    assert!(first * 3 > total * 2, "the chain would stand still until others join");
+    assert!((total - first) * 3 < total, "the others could stop the chain");
 }
 
 #[test]
@@ -118,7 +156,7 @@ fn a_malformed_spec_is_told_of_in_few_plain_words() {
 
 #[test]
 fn the_first_state_satisfies_every_invariant() {
-    for spec in [ChainSpec::dev(), ChainSpec::local()] {
+    for spec in [ChainSpec::dev(), ChainSpec::local(), ChainSpec::testnet()] {
         let mut state = framework::MemState::default();
         state.apply(&genesis_state(&spec.genesis).expect("the embedded spec is valid"));
         crate::check(&state).expect("genesis is sound");

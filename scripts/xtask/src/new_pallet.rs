@@ -20,18 +20,23 @@ pub fn run(root: &Path, name: &str, index: Option<u8>) -> Result<()> {
     let runtime_path = root.join("runtime/src/lib.rs");
     let runtime = read(&runtime_path)?;
     let index = free_index(&runtime, index)?;
-    let line = format!("    {name} = {index} => pallets::{module}::Pallet,\n");
-    let list = "framework::runtime! {\n";
-    let start =
-        runtime.find(list).context("runtime/src/lib.rs has no `framework::runtime!` list")?;
-    let end = runtime[start..].find("\n}").context("the runtime's list does not end")? + start + 1;
-    let runtime = format!("{}{line}{}", &runtime[..end], &runtime[end..]);
+    let line = format!("    {name} = {index} => ::pallets::{module}::Pallet,");
+    let runtime = add_line(&runtime, &line, |line| {
+        line.split_once(" => ::pallets::")?.0.rsplit(' ').next()?.parse::<u8>().ok()
+    })
+    .context("runtime/src/lib.rs has no list of pallets")?;
 
+    // rustfmt wants modules by name; people want pallets by index.
     let lib_path = root.join("pallets/src/lib.rs");
-    let lib = add_line(&read(&lib_path)?, &format!("pub mod {module};"), "pub mod ");
+    let line = format!("pub mod {module};");
+    let lib = add_line(&read(&lib_path)?, &line, |line| line.strip_prefix("pub mod "))
+        .context("pallets/src/lib.rs names no module")?;
     let readme_path = root.join("pallets/README.md");
     let row = format!("| `{module}` | {index} | | a number for each account |");
-    let readme = add_line(&read(&readme_path)?, &row, "| `");
+    let readme = add_line(&read(&readme_path)?, &row, |line| {
+        line.strip_prefix("| `")?.split(" | ").nth(1)?.parse::<u8>().ok()
+    })
+    .context("pallets/README.md has no table of pallets")?;
 
     fs::create_dir(&folder)?;
     let fill = |template: &str| {
@@ -47,6 +52,7 @@ pub fn run(root: &Path, name: &str, index: Option<u8>) -> Result<()> {
     fs::write(readme_path, readme)?;
     println!("made pallets/src/{module}, index {index}, one line in runtime/src/lib.rs");
     println!("try it: cargo nextest run -p artel-pallets {module}");
+    println!("clients and genesis change with it: cargo xtask bless, and read the diff");
     Ok(())
 }
 
@@ -77,10 +83,48 @@ fn free_index(runtime: &str, wanted: Option<u8>) -> Result<u8> {
     }
 }
 
-/// Adds a line after the last one with the given start.
-fn add_line(text: &str, line: &str, start: &str) -> String {
+/// Adds a line where it belongs among those that have a key and are sorted by it.
+fn add_line<'a, K: Ord>(
+    text: &'a str,
+    line: &'a str,
+    key: impl Fn(&'a str) -> Option<K>,
+) -> Option<String> {
     let mut lines: Vec<&str> = text.lines().collect();
-    let last = lines.iter().rposition(|other| other.starts_with(start));
-    lines.insert(last.map_or(lines.len(), |last| last + 1), line);
-    lines.join("\n") + "\n"
+    let own = key(line)?;
+    let others: Vec<(usize, K)> =
+        lines.iter().enumerate().filter_map(|(at, other)| Some((at, key(other)?))).collect();
+    let before = others.iter().rfind(|(_, key)| *key < own);
+    let place = before.map_or(others.first()?.0, |(before, _)| before + 1);
+    lines.insert(place, line);
+    Some(lines.join("\n") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_goes_where_its_key_belongs() {
+        let text = "list {\n    A = 1\n    C = 255\n}\n";
+        let key = |line: &'static str| line.split_once(" = ")?.1.parse::<u8>().ok();
+        let added = add_line(text, "    B = 110", key);
+        assert_eq!(added.as_deref(), Some("list {\n    A = 1\n    B = 110\n    C = 255\n}\n"));
+        let added = add_line(text, "    B = 0", key);
+        assert_eq!(added.as_deref(), Some("list {\n    B = 0\n    A = 1\n    C = 255\n}\n"));
+        assert_eq!(add_line("list {\n}\n", "    B = 110", key), None);
+    }
+
+    #[test]
+    fn names_become_modules() {
+        assert_eq!(snake_case("GuestBook"), "guest_book");
+        assert_eq!(snake_case("Notes"), "notes");
+    }
+
+    #[test]
+    fn an_index_is_taken_once() {
+        let runtime = "    A = 110 => ::pallets::a::Pallet,\n";
+        assert_eq!(free_index(runtime, None).ok(), Some(111));
+        assert_eq!(free_index(runtime, Some(7)).ok(), Some(7));
+        assert!(free_index(runtime, Some(110)).is_err());
+    }
 }

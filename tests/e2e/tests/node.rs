@@ -45,7 +45,7 @@ fn a_wrong_command_says_what_is_wrong() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     for (args, said) in [
-        (&["chain-spec", "check", "nowhere.json"][..], "neither dev nor local nor a file"),
+        (&["chain-spec", "check", "nowhere.json"][..], "neither dev, local, testnet nor a file"),
         (&["account", "show", "5Grwva"], "5Grwva"),
         (&["task", "status", "0x12"], "64 hex digits"),
         (&["config", "--config", "nowhere.toml"], "nowhere.toml"),

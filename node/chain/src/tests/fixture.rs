@@ -118,8 +118,8 @@ impl Fixture {
     }
 
     pub(crate) fn verified(&self, transactions: &[&OpaqueTransaction]) -> Vec<Arc<PooledTx>> {
-        let transactions: Vec<_> = transactions.iter().map(|tx| (*tx).clone()).collect();
-        let verdicts = self.chain.verifier().verify(self.chain.head(), &transactions, &[3; 32]);
+        let received = transactions.iter().map(|tx| (*tx).clone().into()).collect();
+        let verdicts = self.chain.verifier().verify(self.chain.head(), received, &[3; 32]);
         let good: Vec<_> =
             verdicts.into_iter().map(|verdict| verdict.expect("the signature is good")).collect();
         self.chain.verifier().remember(&good);

@@ -35,7 +35,8 @@ fn each_verdict_stands_at_its_transactions_place() {
     let cut = OpaqueTransaction(good[3].0[..40].to_vec());
     let known = f.verified(&[&good[1]]);
     let offered = [good[0].clone(), bad, good[1].clone(), cut, good[4].clone()];
-    let verdicts = f.chain.verifier().verify(f.chain.head(), &offered, &[8; 32]);
+    let offered = offered.map(Received::from).into();
+    let verdicts = f.chain.verifier().verify(f.chain.head(), offered, &[8; 32]);
     assert_eq!(verdicts[0].as_ref().map(|tx| tx.hash()), Ok(good[0].hash()));
     assert!(matches!(verdicts[1], Err(InvalidTransaction::BadProof)));
     let again = verdicts[2].as_ref().expect("it was known");

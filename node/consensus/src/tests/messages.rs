@@ -1,11 +1,11 @@
 use super::{network::account, wal};
 use crate::{
     BODY_BYTES_MAX, Body, Config, ConfigError, Message, MessageError, Proposal, ROUND_MAX,
-    RoundCertificate, RoundReason, SignedProposal, Step, VALIDATORS_MAX, proposal_bytes,
-    vote_bytes,
+    RoundCertificate, RoundReason, SignedProposal, SignedVote, Step, VALIDATORS_MAX, Vote,
+    VoteKind, proposal_bytes, vote_bytes,
 };
 use codec::Encode;
-use primitives::Hash;
+use primitives::{Certificate, Hash};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -69,6 +69,23 @@ proptest! {
         if let Ok(message) = Message::from_bytes(&bytes) {
             prop_assert_eq!(Message::from_bytes(&message.encode()), Ok(message));
         }
+    }
+
+    /// The runtime checks certificates without this crate: both must mean the same bytes.
+    #[test]
+    fn a_certificate_covers_the_bytes_of_its_precommits(
+        (genesis, height, round, block) in any::<([u8; 32], u32, u32, [u8; 32])>(),
+    ) {
+        let (genesis, block) = (Hash(genesis), Hash(block));
+        let certificate = Certificate { height, round, block, signatures: Vec::new() };
+        let signed = |kind, block| {
+            let vote = Vote { kind, height, round, block, validator: account(0) };
+            SignedVote { vote, signature: [0; 64] }.signed_bytes(&genesis)
+        };
+        let covered = certificate.signed_bytes(&genesis);
+        prop_assert_eq!(&covered, &signed(VoteKind::Precommit, Some(block)));
+        prop_assert_ne!(&covered, &signed(VoteKind::Prevote, Some(block)));
+        prop_assert_ne!(&covered, &signed(VoteKind::Precommit, None));
     }
 }
 

@@ -214,6 +214,11 @@ impl Network {
         }
     }
 
+    /// What a node's blocks are final by.
+    pub(super) fn certificates(&self, node: usize) -> impl Iterator<Item = &Certificate> {
+        self.nodes[node].chain.iter().map(|(certificate, _)| certificate)
+    }
+
     pub(super) fn height(&self, node: usize) -> usize {
         self.nodes[node].chain.len()
     }

@@ -3,7 +3,7 @@
 use super::network::{GENESIS, Network, account, key};
 use crate::{Message, SignedVote, Vote, VoteKind};
 use ed25519_dalek::Signer;
-use primitives::Hash;
+use primitives::{Hash, crypto::keys::verify_ed25519};
 
 #[test]
 fn a_single_validator_decides() {
@@ -33,6 +33,24 @@ fn four_validators_decide() {
         network.check();
         assert!(network.double_signs.is_empty() && network.evidence.is_empty());
     }
+}
+
+/// The runtime checks the certificates in blocks, and knows nothing of this crate.
+#[test]
+fn what_validators_sign_is_what_the_runtime_checks() {
+    let mut network = Network::new(&[10, 11, 12, 13], 1);
+    assert!(network.run_until(5));
+    for certificate in network.certificates(0) {
+        let message = certificate.signed_bytes(&GENESIS);
+        for (who, signature) in &certificate.signatures {
+            let node = usize::from(who.0[0]) - 1;
+            assert_eq!(*who, account(node));
+            let vote_key = key(node).verifying_key().to_bytes();
+            assert!(verify_ed25519(&vote_key, &message, signature), "{certificate:?}");
+        }
+        assert!(certificate.signatures.len() >= 3, "{certificate:?}");
+    }
+    assert!(network.certificates(0).count() >= 5);
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl fmt::Debug for Input {
 
 impl Specs {
     pub fn open() -> Result<Self> {
-        let seeds = [ChainSpec::dev(), ChainSpec::local()];
+        let seeds = [ChainSpec::dev(), ChainSpec::local(), ChainSpec::testnet()];
         let seeds = seeds.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
         Ok(Self { seeds, folder: TempDir::new()? })
     }
