@@ -5,7 +5,7 @@ use crate::{
     database::Db,
     pinned::{Iter, Pinned},
 };
-use primitives::RawValue;
+use primitives::{Height, RawValue};
 use std::{hash::RandomState, sync::Arc};
 
 /// The state column at one moment, and what is known of it without a look into the database.
@@ -13,24 +13,23 @@ use std::{hash::RandomState, sync::Arc};
 pub(crate) struct Base {
     pinned: Pinned,
     cache: Arc<Cache>,
-    epoch: u64,
 }
 
 impl Base {
     /// The column as it is now, with a cache of so many bytes for it and for what follows it.
     pub(crate) fn first(db: Arc<Db>, cache_bytes: usize) -> Self {
-        Self { pinned: Pinned::now(db), cache: Arc::new(Cache::new(cache_bytes)), epoch: 0 }
+        Self { pinned: Pinned::now(db), cache: Arc::new(Cache::new(cache_bytes)) }
     }
 
-    /// The column as it is now, after these changes were written to it.
+    /// The column as it is now, after these changes up to a height were written to it.
     pub(crate) fn next<'a>(
         &self,
         db: Arc<Db>,
+        height: Height,
         changes: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     ) -> Self {
-        let epoch = self.epoch + 1;
-        self.cache.advance(epoch, changes);
-        Self { pinned: Pinned::now(db), cache: self.cache.clone(), epoch }
+        self.cache.advance(height, changes);
+        Self { pinned: Pinned::now(db), cache: self.cache.clone() }
     }
 
     /// Lets the cache know what the column has under a key, while there is room: reads soon after a start find it.
@@ -43,13 +42,13 @@ impl Base {
         self.cache.hasher()
     }
 
-    /// The value under a key whose hash is `hash`.
-    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<RawValue> {
-        if let Some(known) = self.cache.get(self.epoch, hash, key) {
+    /// What a view of the block at `height` finds under a key, whose hash is `hash`, that its overlays do not have.
+    pub(crate) fn get(&self, height: Height, hash: u64, key: &[u8]) -> Option<RawValue> {
+        if let Some(known) = self.cache.get(height, hash, key) {
             return known;
         }
         let value = self.pinned.get(key);
-        self.cache.add(self.epoch, hash, key, value.as_deref());
+        self.cache.add(height, hash, key, value.as_deref());
         value
     }
 

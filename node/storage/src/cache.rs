@@ -2,7 +2,7 @@
 //! search the database's files.
 
 use hashbrown::HashTable;
-use primitives::RawValue;
+use primitives::{Height, RawValue};
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
@@ -16,9 +16,10 @@ const SHARDS: usize = 64;
 /// doubling, and the allocator's rounding.
 const ENTRY_OVERHEAD: usize = 2 * size_of::<Entry>() + 16;
 
-/// The column's values at one epoch: a flush changes the column and begins the next one. Views of earlier epochs find
-/// nothing here and read their own snapshot of the database, so a value never reaches a view that it is too new for;
-/// nor do they add what they read, which may be too old.
+/// The column's values at the flushed height. A view of a block below that height finds nothing here and reads its own
+/// snapshot of the database, so a value never reaches a view that it is too new for; nor does such a view add what it
+/// reads, which may be too old. All other views may use it, even those that lie on an earlier snapshot: what changed
+/// between that and the flushed height stands in their overlays, so they do not ask for it here.
 pub(crate) struct Cache {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
@@ -28,7 +29,8 @@ pub(crate) struct Cache {
 /// the old one moves to the young one.
 #[derive(Default)]
 struct Shard {
-    epoch: u64,
+    /// The flushed height.
+    height: Height,
     young: HashTable<Entry>,
     old: HashTable<Entry>,
     young_bytes: usize,
@@ -57,19 +59,20 @@ impl Cache {
         &self.hasher
     }
 
-    /// The value under a key at an epoch, or `Some(None)` if there is none; `None` if it is not known here.
-    pub(crate) fn get(&self, epoch: u64, hash: u64, key: &[u8]) -> Option<Option<RawValue>> {
+    /// What a view of the block at `height` finds under a key that its overlays do not have, or `Some(None)` if there is
+    /// no value; `None` if it is not known here.
+    pub(crate) fn get(&self, height: Height, hash: u64, key: &[u8]) -> Option<Option<RawValue>> {
         let mut shard = self.shard(hash);
-        if shard.epoch != epoch {
+        if shard.height > height {
             return None;
         }
         Some(shard.find(hash, key)?.value().map(<[u8]>::to_vec))
     }
 
-    /// Remembers what a view of this epoch read.
-    pub(crate) fn add(&self, epoch: u64, hash: u64, key: &[u8], value: Option<&[u8]>) {
+    /// Remembers what a view of the block at `height` read below its overlays.
+    pub(crate) fn add(&self, height: Height, hash: u64, key: &[u8], value: Option<&[u8]>) {
         let mut shard = self.shard(hash);
-        if shard.epoch == epoch {
+        if shard.height <= height {
             shard.insert(Entry::new(hash, key, value));
         }
     }
@@ -84,15 +87,16 @@ impl Cache {
         }
     }
 
-    /// Begins an epoch with the changes that lead to it; no view of it may exist before this returns.
+    /// Raises the flushed height with the changes that lead to it, the later ones last; no view may lie on it before
+    /// this returns.
     pub(crate) fn advance<'a>(
         &self,
-        epoch: u64,
+        height: Height,
         changes: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     ) {
-        // First everywhere, so that views of the last epoch neither see nor add anything from here on.
+        // First everywhere, so that views below the height neither see nor add anything from here on.
         for shard in &self.shards {
-            lock(shard).epoch = epoch;
+            lock(shard).height = height;
         }
         for (key, value) in changes {
             let hash = self.hasher.hash_one(key);

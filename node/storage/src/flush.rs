@@ -114,28 +114,21 @@ impl Drop for Flusher {
     }
 }
 
-/// The last change of each key, in key order. The overlays are sorted runs already, which a stable sort merges.
-fn latest(overlays: &[Arc<Overlay>]) -> Vec<(&[u8], Option<&[u8]>)> {
-    let newest_first = overlays.iter().rev().flat_map(|overlay| overlay.entries());
-    let mut changes: Vec<_> =
-        newest_first.map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
-    changes.sort_by_key(|(key, _)| *key);
-    changes.dedup_by_key(|(key, _)| *key);
-    changes
-}
-
 fn flush(db: &Arc<Db>, job: &Job) -> Result<Flushed, Error> {
-    let latest = latest(&job.overlays);
+    // Each overlay is in key order, which the memtable likes; a later one overwrites what an earlier one wrote.
+    let entries = job.overlays.iter().flat_map(|overlay| overlay.entries());
+    let changes = entries.map(|(key, value)| (key.as_slice(), value.as_deref()));
     let state = column(db, STATE);
     let mut batch = WriteBatch::default();
-    for (key, value) in &latest {
-        put_state(&mut batch, &state, [(*key, *value)]);
+    for change in changes.clone() {
+        put_state(&mut batch, &state, [change]);
         if batch.len() >= BATCH_ENTRIES {
-            db.write(std::mem::take(&mut batch))?;
+            let next = WriteBatch::with_capacity_bytes(batch.size_in_bytes());
+            db.write(std::mem::replace(&mut batch, next))?;
         }
     }
     batch.put_cf(column(db, META), META_FLUSHED, job.height.encode());
     db.write(batch)?;
-    let base = job.base.next(db.clone(), latest);
+    let base = job.base.next(db.clone(), job.height, changes);
     Ok(Flushed { base: Arc::new(base), height: job.height })
 }

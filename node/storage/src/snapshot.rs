@@ -26,6 +26,8 @@ pub struct StateView {
     overlays: Arc<[Arc<Overlay>]>,
     /// Value of `System.Events`; empty if it has none.
     events: Arc<Vec<u8>>,
+    /// Number of the block.
+    height: Height,
 }
 
 /// The state after a committed block.
@@ -45,8 +47,9 @@ impl StateView {
         base: Arc<Base>,
         overlays: Arc<[Arc<Overlay>]>,
         events: Arc<Vec<u8>>,
+        height: Height,
     ) -> Self {
-        Self { base, overlays, events }
+        Self { base, overlays, events, height }
     }
 
     /// The keys that start with `prefix`, in order; with `after` only those greater than it.
@@ -76,7 +79,7 @@ impl StateRead for StateView {
         let hash = self.base.hasher().hash_one(key);
         match self.overlays.iter().find_map(|overlay| overlay.get(hash, key)) {
             Some(value) => value.clone(),
-            None => self.base.get(hash, key),
+            None => self.base.get(self.height, hash, key),
         }
     }
 

@@ -339,7 +339,7 @@ impl Store {
 
     fn set_head(&mut self, height: Height, hash: Hash, root: Hash, events: Arc<Vec<u8>>) {
         let overlays = self.overlays.iter().map(|(_, overlay)| overlay.clone()).collect();
-        let view = StateView::new(self.base.clone(), overlays, events);
+        let view = StateView::new(self.base.clone(), overlays, events, height);
         self.recent.push_front(Snapshot::new(view, height, hash, root));
         self.recent.truncate(OVERLAY_BLOCKS_MAX);
     }
@@ -349,7 +349,8 @@ impl Store {
         let staged = self.staged.iter().rev().map(|staged| staged.overlay.clone());
         let committed = self.overlays.iter().map(|(_, overlay)| overlay.clone());
         let overlays = staged.chain(committed).collect();
-        StateView::new(self.base.clone(), overlays, events)
+        let ahead = Height::try_from(self.staged.len()).expect("at most STAGED_BLOCKS_MAX");
+        StateView::new(self.base.clone(), overlays, events, self.head().height + ahead)
     }
 }
 

@@ -1,16 +1,16 @@
 use super::*;
 use std::collections::BTreeMap;
 
-fn get(cache: &Cache, epoch: u64, key: &[u8]) -> Option<Option<RawValue>> {
-    cache.get(epoch, cache.hasher.hash_one(key), key)
+fn get(cache: &Cache, height: Height, key: &[u8]) -> Option<Option<RawValue>> {
+    cache.get(height, cache.hasher.hash_one(key), key)
 }
 
-fn add(cache: &Cache, epoch: u64, key: &[u8], value: Option<&[u8]>) {
-    cache.add(epoch, cache.hasher.hash_one(key), key, value);
+fn add(cache: &Cache, height: Height, key: &[u8], value: Option<&[u8]>) {
+    cache.add(height, cache.hasher.hash_one(key), key, value);
 }
 
 #[test]
-fn a_view_finds_what_its_epoch_knows_and_nothing_else() {
+fn a_view_finds_nothing_that_is_too_new_for_it() {
     let cache = Cache::new(1 << 20);
     add(&cache, 0, b"a", Some(b"1"));
     add(&cache, 0, b"b", Some(b"1"));
@@ -23,10 +23,13 @@ fn a_view_finds_what_its_epoch_knows_and_nothing_else() {
     assert_eq!(get(&cache, 1, b"a"), Some(Some(b"2".to_vec())));
     assert_eq!(get(&cache, 1, b"b"), Some(None));
     assert_eq!(get(&cache, 1, b"c"), Some(None), "what did not change is still known");
+    assert_eq!(get(&cache, 2, b"a"), Some(Some(b"2".to_vec())), "later views have overlays");
     assert_eq!(get(&cache, 0, b"a"), None, "the value is too new for the view");
 
     add(&cache, 0, b"d", Some(b"too old"));
     assert_eq!(get(&cache, 1, b"d"), None, "an old view cannot add");
+    add(&cache, 2, b"d", Some(b"as below the overlays"));
+    assert!(get(&cache, 1, b"d").is_some(), "a later view can");
 }
 
 #[test]
@@ -61,7 +64,7 @@ fn warming_fills_what_is_free_and_displaces_nothing() {
 fn overwriting_keeps_one_entry_a_key() {
     let cache = Cache::new(1 << 20);
     let mut model = BTreeMap::new();
-    for n in 0..2_000_u64 {
+    for n in 0..2_000_u32 {
         let (key, value) = ((n % 7).to_le_bytes(), n.to_le_bytes());
         let value = (!n.is_multiple_of(5)).then_some(value.as_slice());
         cache.advance(n, [(key.as_slice(), value)]);
