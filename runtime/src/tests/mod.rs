@@ -3,6 +3,7 @@
 mod blocks;
 mod chain;
 mod fees;
+mod listing;
 mod metadata;
 mod specs;
 mod supply;

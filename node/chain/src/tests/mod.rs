@@ -2,6 +2,7 @@
 
 mod faults;
 mod fixture;
+mod genesis;
 mod panics;
 mod random;
 mod verify;

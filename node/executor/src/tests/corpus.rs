@@ -184,7 +184,7 @@ fn line(name: &str, report: &Report) -> String {
 }
 
 #[test]
-fn all_engines_give_the_pinned_outcome_and_fuel() {
+fn fixture_all_engines_give_the_pinned_outcome_and_fuel() {
     let found: String =
         cases().iter().map(|case| line(&case.name, &case.agreed()) + "\n").collect();
     let path = folder().join("expected.txt");
