@@ -35,6 +35,10 @@ const LIFE_MS_MAX: u64 = 2_500;
 const SETTLE_WAIT_MAX: Duration = Duration::from_secs(180);
 /// Names of the files that a node appends to: RocksDB's and consensus's logs.
 const LOG_EXTENSIONS: [&str; 2] = ["log", "wal"];
+/// Name of the log of consensus.
+const CONSENSUS_LOG_NAME: &str = "consensus.wal";
+/// Name of the file of the last-signed guard.
+const GUARD_NAME: &str = "last-signed";
 
 /// What is known to be final: it must be there after every crash.
 #[derive(Default)]
@@ -89,7 +93,7 @@ pub async fn run(plan: Plan) -> Result<Report> {
         let synced = life(folder.path(), &witness, rng.random_range(0..LIFE_MS_MAX)).await;
         let synced = synced.with_context(|| format!("at crash {crash}, seed {seed}"))?;
         if crash >= kills {
-            cut_logs(&synced, &mut rng)?;
+            cut_logs(folder.path(), &synced, &mut rng)?;
         }
     }
     finish(folder.path(), &witness).await.with_context(|| format!("in the end, seed {seed}"))
@@ -97,13 +101,9 @@ pub async fn run(plan: Plan) -> Result<Report> {
 
 /// Starts a node, checks what must be there, loads it for a while and kills it. Gives the length
 /// that each log had when the last block was seen to be final: up to there it was synced.
-async fn life(
-    folder: &Path,
-    witness: &Arc<Mutex<Witness>>,
-    life_ms: u64,
-) -> Result<BTreeMap<PathBuf, u64>> {
+async fn life(folder: &Path, witness: &Arc<Mutex<Witness>>, life_ms: u64) -> Result<Logs> {
     let node = DevNode::start(folder, &[])?;
-    let client = node.client().await?;
+    let client = node.client().await.with_context(|| format!("{:?}", node.faults()))?;
     check(&client, witness).await?;
     let mut load = Vec::new();
     for uri in SENDERS {
@@ -192,23 +192,28 @@ async fn upload(client: &Client) -> Result<Cid> {
     Ok(Cid(client.upload(b"this is no WebAssembly").await?.to_bytes()))
 }
 
-/// Notes each block that becomes final, and how long the logs were then, until the node is gone.
-async fn blocks(
-    client: Client,
-    witness: Arc<Mutex<Witness>>,
-    folder: PathBuf,
-) -> BTreeMap<PathBuf, u64> {
-    let mut lengths = log_lengths(&folder);
-    let Ok(mut heads) = client.heads(None).await else { return lengths };
-    while let Ok(head) = heads.next().await {
-        lengths = log_lengths(&folder);
-        witness.lock().expect("no holder panics").blocks.insert(head.height, head.hash);
-    }
-    lengths
+/// What is known of a node's logs at some moment.
+struct Logs {
+    /// Length of each: up to there it was synced.
+    lengths: BTreeMap<PathBuf, u64>,
+    /// The last-signed guard.
+    guard: Vec<u8>,
 }
 
-fn log_lengths(folder: &Path) -> BTreeMap<PathBuf, u64> {
+/// Notes each block that becomes final, and how the logs were then, until the node is gone.
+async fn blocks(client: Client, witness: Arc<Mutex<Witness>>, folder: PathBuf) -> Logs {
+    let mut logs = look_at_logs(&folder);
+    let Ok(mut heads) = client.heads(None).await else { return logs };
+    while let Ok(head) = heads.next().await {
+        logs = look_at_logs(&folder);
+        witness.lock().expect("no holder panics").blocks.insert(head.height, head.hash);
+    }
+    logs
+}
+
+fn look_at_logs(folder: &Path) -> Logs {
     let mut lengths = BTreeMap::new();
+    let mut guard = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -219,17 +224,25 @@ fn log_lengths(folder: &Path) -> BTreeMap<PathBuf, u64> {
                 Ok(metadata) if is_log => {
                     lengths.insert(path, metadata.len());
                 }
+                Ok(_) if path.ends_with(GUARD_NAME) => {
+                    guard = fs::read(path).unwrap_or_default();
+                }
                 // Not a log, or a file that was deleted meanwhile.
                 Ok(_) | Err(_) => {}
             }
         }
     }
-    lengths
+    Logs { lengths, guard }
 }
 
 /// Cuts each log at a random byte after the length that was synced for certain.
-fn cut_logs(synced: &BTreeMap<PathBuf, u64>, rng: &mut impl Rng) -> Result<()> {
-    for (path, synced) in synced {
+fn cut_logs(folder: &Path, synced: &Logs, rng: &mut impl Rng) -> Result<()> {
+    // The guard is written after the log of consensus was synced, so a new guard says that it was.
+    let is_guard_new = look_at_logs(folder).guard != synced.guard;
+    for (path, synced) in &synced.lengths {
+        if is_guard_new && path.ends_with(CONSENSUS_LOG_NAME) {
+            continue;
+        }
         // A log that was deleted since has nothing to lose.
         let Ok(file) = OpenOptions::new().write(true).open(path) else { continue };
         let length = file.metadata()?.len();
