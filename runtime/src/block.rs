@@ -8,7 +8,7 @@ use primitives::{
     AccountId, Certificate, Digest, DigestItem, Hash, Header, Height, Moment, OpaqueTransaction,
     StateRead, Transaction,
     crypto::{
-        hash::{blake2_256, blake2_256_of},
+        hash::{blake2_256, blake2_256_all},
         vrf,
     },
 };
@@ -244,19 +244,26 @@ pub fn block_env(
 /// Root of a block's transactions: the binary Merkle tree of RFC 9162, section 2.1, with blake2b-256. A leaf
 /// is H(0 ++ transaction), an inner node H(1 ++ left ++ right), the root of none H().
 pub fn extrinsics_root(body: &[OpaqueTransaction]) -> Hash {
-    let mut level: Vec<Hash> = body.iter().map(|tx| blake2_256_of(&[&[0], &tx.0])).collect();
+    let leaves: Vec<Vec<u8>> = body.iter().map(|tx| [&[0], tx.0.as_slice()].concat()).collect();
+    let mut level = blake2_256_all(&leaves);
     if level.is_empty() {
         return blake2_256(&[]);
     }
     // Pairing from the left and handing an odd last node up gives the RFC's shape: left subtrees are full.
     while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => blake2_256_of(&[&[1], &left.0, &right.0]),
-                rest => rest[0],
-            })
-            .collect();
+        let pairs = level.chunks_exact(2);
+        let odd = pairs.remainder().to_vec();
+        let inner: Vec<[u8; 65]> = pairs.map(inner_node).collect();
+        level = blake2_256_all(&inner);
+        level.extend(odd);
     }
     level[0]
+}
+
+/// The bytes whose hash stands above two nodes.
+fn inner_node(children: &[Hash]) -> [u8; 65] {
+    let mut bytes = [1; 65];
+    bytes[1..33].copy_from_slice(&children[0].0);
+    bytes[33..].copy_from_slice(&children[1].0);
+    bytes
 }

@@ -2,14 +2,18 @@
 
 use super::{
     metrics::PoolMetrics,
-    verify::{Batch, Valid, Verdicts, validate},
+    verify::{self, Batch, Valid, Verdicts, validate},
 };
 use chain::{Head, PooledTx, Received, Verifier};
 use consensus::Input;
 use crossbeam_channel::{Receiver, Sender, TrySendError, never, select};
 use primitives::{Hash, OpaqueTransaction};
 use rpc::{PoolRequest, SubmitError, TxStatus};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use txpool::{Change, Included, Limits, Pool, Status, Transaction};
@@ -59,7 +63,7 @@ pub struct Shell {
     pub requests: Receiver<PoolRequest>,
     /// To the verifying thread, and back.
     pub batches: Sender<Batch>,
-    /// The verdicts on the batch that was handed over last.
+    /// The verdicts on the batches, in their order.
     pub verdicts: Receiver<Verdicts>,
     /// To consensus: that there is work.
     pub consensus: Sender<Input>,
@@ -77,8 +81,8 @@ struct Submitter {
 #[derive(Default)]
 struct Arrivals {
     gathered: Vec<(Submitter, Received)>,
-    /// Who submitted the batch that is being verified, and the head that it is checked against.
-    verifying: Option<(Vec<Submitter>, Hash)>,
+    /// Who submitted the batches that are being verified, and the head that each is checked against; the oldest first.
+    verifying: VecDeque<(Vec<Submitter>, Hash)>,
 }
 
 impl Shell {
@@ -101,7 +105,7 @@ impl Shell {
                 },
                 recv(verdicts) -> verdicts => match verdicts {
                     Ok(verdicts) => {
-                        let batch = arrivals.verifying.take();
+                        let batch = arrivals.verifying.pop_front();
                         let (submitters, head) = batch.expect("verdicts follow a batch");
                         // First the next batch, so that the cores have work meanwhile.
                         self.verify(&mut arrivals);
@@ -130,14 +134,20 @@ impl Shell {
         Ok(())
     }
 
-    /// Hands over what has gathered, unless a batch is being verified.
+    /// Hands over what has gathered, if enough to begin with is not under way already: while one batch is checked, only
+    /// a full one may wait behind it, so that small ones are checked together.
     fn verify(&self, arrivals: &mut Arrivals) {
-        if arrivals.verifying.is_some() || arrivals.gathered.is_empty() {
+        let enough = match arrivals.verifying.len() {
+            0 => 1,
+            1..verify::BATCHES_MAX => BATCH_MAX,
+            _ => return,
+        };
+        if arrivals.gathered.len() < enough {
             return;
         }
         let (submitters, transactions): (Vec<_>, Vec<_>) = arrivals.gathered.drain(..).unzip();
         self.metrics.verified.inc_by(u64::try_from(transactions.len()).unwrap_or(u64::MAX));
-        arrivals.verifying = Some((submitters, self.head.hash));
+        arrivals.verifying.push_back((submitters, self.head.hash));
         // If the thread has ended, this one sees so when it waits for verdicts.
         let _ = self.batches.send(Batch { head: self.head.clone(), transactions });
     }

@@ -1,16 +1,22 @@
 //! The verifying thread: checks what comes in, in batches over all cores, while the pool takes in what was checked.
+//! It has workers of its own, which yield to all others: blocks go before newcomers, and the chain's short tasks never
+//! queue behind signatures.
 
+use anyhow::Context;
 use chain::{Head, PooledTx, Received, Verifier};
 use crossbeam_channel::{Receiver, Sender};
-use rayon::prelude::*;
+use rayon::{ThreadPoolBuilder, prelude::*};
 use runtime::{InvalidTransaction, Validity};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// Most batches that wait on either side: the pool hands over one at a time.
-pub const BATCHES_MAX: usize = 1;
+/// Most batches that are on their way: one is checked while the pool takes in the one before.
+pub const BATCHES_MAX: usize = 2;
 /// Fewest transactions that a core checks against the state at a time.
 const SHARE_MIN: usize = 64;
+/// By how much the workers yield: each step is a quarter less of a core that others want too.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
 /// Longest sleep, so that a stop is noticed soon.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 
@@ -41,10 +47,13 @@ pub struct Shell {
 impl Shell {
     /// Runs until `stop` fires or the pool ends.
     pub fn run(self, stop: &CancellationToken) -> anyhow::Result<()> {
+        let workers = ThreadPoolBuilder::new().thread_name(|n| format!("verify-{n}"));
+        let workers = workers.start_handler(|_| yield_to_others()).build();
+        let workers = workers.context("cannot start the threads that verify")?;
         while !stop.is_cancelled() {
             match self.batches.recv_timeout(SLEEP_MAX) {
                 Ok(batch) => {
-                    if self.verdicts.send(self.check(batch)).is_err() {
+                    if self.verdicts.send(workers.install(|| self.check(batch))).is_err() {
                         return Ok(());
                     }
                 }
@@ -66,6 +75,14 @@ impl Shell {
             Ok((tx, validity))
         };
         verdicts.into_par_iter().with_min_len(SHARE_MIN).map(validate).collect()
+    }
+}
+
+/// Lowers the calling thread's priority, where that can be done for one thread alone.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "signatures are verified with the priority of everything else");
     }
 }
 

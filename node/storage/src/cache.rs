@@ -100,7 +100,7 @@ impl Cache {
         }
         for (key, value) in changes {
             let hash = self.hasher.hash_one(key);
-            self.shard(hash).insert(Entry::new(hash, key, value));
+            self.shard(hash).set(hash, key, value);
         }
     }
 
@@ -124,6 +124,16 @@ impl Shard {
             self.insert(entry);
         }
         self.young.find(hash, |entry| entry.key() == key)
+    }
+
+    /// Puts a value in the place of the one before; most are as long as that, and then nothing is allocated.
+    fn set(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
+        if let Some(known) = self.young.find_mut(hash, |entry| entry.key() == key)
+            && known.replace(value)
+        {
+            return;
+        }
+        self.insert(Entry::new(hash, key, value));
     }
 
     /// Whether nothing is forgotten for one more entry.
@@ -154,6 +164,16 @@ impl Entry {
         let key_len = u32::try_from(key.len()).expect("keys are far shorter than 4 GiB");
         let bytes = [key, value.unwrap_or_default()].concat().into_boxed_slice();
         Self { hash, bytes, key_len, is_present: value.is_some() }
+    }
+
+    /// Takes over a value as long as its own; whether it is.
+    fn replace(&mut self, value: Option<&[u8]>) -> bool {
+        let own = &mut self.bytes[self.key_len as usize..];
+        let Some(value) = value.filter(|value| self.is_present && value.len() == own.len()) else {
+            return false;
+        };
+        own.copy_from_slice(value);
+        true
     }
 
     fn key(&self) -> &[u8] {

@@ -24,6 +24,9 @@ pub(crate) const BLOBS: &str = "blobs";
 /// The names below.
 pub(crate) const META: &str = "meta";
 
+/// Columns whose entries are written once and stay.
+pub(crate) const APPENDED: [&str; 5] = [BLOCKS, CERTIFICATES, CHANGES, EVENTS, TRANSACTIONS];
+
 /// Format of everything in the database, a u32; raised when an older version could not read it.
 pub(crate) const META_FORMAT: &str = "format";
 /// Height and hash of the last block committed.
@@ -35,8 +38,13 @@ pub(crate) const META_FLUSHED: &str = "flushed";
 const OPEN_FILES_MAX: i32 = 512;
 /// Log bytes after which RocksDB writes memtables out, so that a start replays no more than this.
 const LOG_BYTES_MAX: u64 = 512 << 20;
-/// Memtable of the state: some flushes of full blocks, so that much is overwritten before it is a file.
-const STATE_BUFFER_BYTES: usize = 128 << 20;
+/// Memtable of the state: many small flushes, so that much is overwritten before it is a file.
+const STATE_BUFFER_BYTES: usize = 64 << 20;
+/// Files of changes that are merged into the state's first sorted level together: each merge reads and writes much of
+/// that level, so the fewer the better; a look at each file's filter takes a read outside the cache.
+const STATE_FILES_COMPACTED: i32 = 16;
+/// Bytes of the state's first sorted level.
+const STATE_BASE_BYTES: u64 = 512 << 20;
 /// Memtable of each column that grows by height.
 const BLOCK_BUFFER_BYTES: usize = 32 << 20;
 /// Bits of a Bloom filter for each key: 1 % of the lookups of absent keys read a block in vain.
@@ -45,6 +53,9 @@ const BLOOM_BITS: f64 = 10.0;
 /// Deleted or overwritten entries that one step of a scan may skip in a memtable before RocksDB writes
 /// it out. Schedules are queues: each scan begins where all earlier entries were deleted.
 pub(crate) const SCAN_SKIPS_MAX: &str = "4096";
+/// Seconds for which RocksDB leaves a file of the last level alone that holds what only an ended snapshot needed. Where
+/// nothing is overwritten that is no more than the numbers of the writes, and without a delay each file is written twice.
+pub(crate) const LAST_LEVEL_DELAY: &str = "86400";
 /// Deletions among [`DELETIONS_WINDOW`] entries after which a file is compacted.
 const DELETIONS_MAX: usize = 2_048;
 /// Entries of a file that are looked at together for deletions.
@@ -107,7 +118,20 @@ pub(crate) fn descriptors(config: &Config) -> Vec<ColumnFamilyDescriptor> {
 
 fn state_options(cache: &Cache) -> Options {
     let mut options = point_lookup_options(cache, STATE_BUFFER_BYTES);
+    options.set_level_zero_file_num_compaction_trigger(STATE_FILES_COMPACTED);
+    options.set_level_zero_slowdown_writes_trigger(2 * STATE_FILES_COMPACTED);
+    options.set_level_zero_stop_writes_trigger(3 * STATE_FILES_COMPACTED);
+    options.set_max_bytes_for_level_base(STATE_BASE_BYTES);
     options.add_compact_on_deletion_collector_factory(DELETIONS_WINDOW, DELETIONS_MAX, 0.0);
+    options
+}
+
+/// For a file of changes that the state column takes over as it is.
+pub(crate) fn state_file_options() -> Options {
+    let mut options = point_lookup_options(&Cache::new_lru_cache(0), STATE_BUFFER_BYTES);
+    options.add_compact_on_deletion_collector_factory(DELETIONS_WINDOW, DELETIONS_MAX, 0.0);
+    // It lives until the next compaction.
+    options.set_compression_type(DBCompressionType::None);
     options
 }
 

@@ -3,8 +3,9 @@
 use crate::{
     Config, Error,
     columns::{
-        self, BLOBS, BLOCKS, CERTIFICATES, CHANGES, EVENTS, META, META_FLUSHED, META_FORMAT,
-        META_HEAD, SCAN_SKIPS_MAX, STATE, TRANSACTIONS, body_key, hash_key, header_key, height_key,
+        self, APPENDED, BLOBS, BLOCKS, CERTIFICATES, CHANGES, EVENTS, LAST_LEVEL_DELAY, META,
+        META_FLUSHED, META_FORMAT, META_HEAD, SCAN_SKIPS_MAX, STATE, TRANSACTIONS, body_key,
+        hash_key, header_key, height_key,
     },
 };
 use codec::{Decode, DecodeAll, Encode};
@@ -56,9 +57,13 @@ impl Database {
         let options = columns::database_options();
         let db = Db::open_cf_descriptors(&options, path, columns::descriptors(config))
             .map_err(|source| open_error(path, source))?;
-        // Options of the column that can only be set while it is open.
+        // Options that can only be set while the columns are open.
         let skips = ("memtable_op_scan_flush_trigger", SCAN_SKIPS_MAX);
         db.set_options_cf(column(&db, STATE), &[skips])?;
+        for name in APPENDED {
+            let delay = ("bottommost_file_compaction_delay", LAST_LEVEL_DELAY);
+            db.set_options_cf(column(&db, name), &[delay])?;
+        }
         let database = Self {
             db: Arc::new(db),
             path: path.to_path_buf(),

@@ -9,11 +9,12 @@ use crate::{
     flush::{Flushed, Flusher},
     overlay::Overlay,
     snapshot::{EVENTS_KEY, Snapshot, StateView},
-    tree::{Path, Tree, Undo, ValueHash, hash_all},
+    tree::{Path, Tree, Undo, ValueHash},
 };
 use codec::Encode;
 use primitives::{
-    Block, Certificate, Hash, Height, OpaqueTransaction, Writes, crypto::hash::blake2_256,
+    Block, Certificate, Hash, Height, OpaqueTransaction, Writes,
+    crypto::hash::{blake2_256, blake2_256_all},
     proof::Proof,
 };
 use rayon::prelude::*;
@@ -258,7 +259,7 @@ impl Store {
     }
 
     fn assemble(database: Database, tree: Tree, base: Arc<Base>) -> Self {
-        let flusher = Flusher::start(database.db.clone());
+        let flusher = Flusher::start(database.clone());
         Self {
             database,
             tree,
@@ -381,10 +382,10 @@ fn tree_changes(entries: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<(Path, Option<Val
     let hash_run = |entries: &[(Vec<u8>, Option<Vec<u8>>)]| {
         let keys: Vec<&[u8]> = entries.iter().map(|(key, _)| key.as_slice()).collect();
         let values: Vec<&[u8]> = entries.iter().filter_map(|(_, value)| value.as_deref()).collect();
-        let mut values = hash_all(&values).into_iter();
-        let hashed = hash_all(&keys).into_iter().zip(entries);
+        let mut values = blake2_256_all(&values).into_iter().map(|hash| hash.0);
+        let hashed = blake2_256_all(&keys).into_iter().zip(entries);
         hashed
-            .map(|(path, (_, value))| (path, value.is_some().then(|| values.next()).flatten()))
+            .map(|(path, (_, value))| (path.0, value.is_some().then(|| values.next()).flatten()))
             .collect::<Vec<_>>()
     };
     let runs: Vec<_> = entries.par_chunks(HASH_KEYS).map(hash_run).collect();

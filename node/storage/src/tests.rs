@@ -2,7 +2,7 @@
 
 mod crash;
 
-use crate::{columns, *};
+use crate::{columns, flush, *};
 use codec::Encode;
 use primitives::{
     AccountId, Block, Certificate, Digest, Hash, Header, Height, OpaqueTransaction, RawKey,
@@ -438,6 +438,33 @@ fn a_flush_that_ended_half_way_is_done_again_at_the_start() {
             None => database.db.delete_cf(state, key).expect("room"),
         }
     }
+    let Chain { store, states } = chain;
+    drop((store, database));
+    let store = open(dir.path()).expect("the root is that of the head");
+    let head = store.head().clone();
+    Chain { store, states }.check(&head);
+}
+
+#[test]
+fn a_large_flush_becomes_a_file_and_never_writes_over_one_that_is_in_use() {
+    let dir = folder();
+    let mut chain = Chain::create(dir.path());
+    let database = chain.store.database().clone();
+    let files = || {
+        let live = database.db.live_files().expect("readable").into_iter();
+        live.filter(|file| file.column_family_name == columns::STATE).collect::<Vec<_>>()
+    };
+    assert!(files().is_empty(), "genesis is in the memtable");
+    (1..=20).for_each(|seed| drop(chain.commit(seed)));
+    drop(chain.store);
+    let file = files().pop().expect("the flushes are done, and were large");
+    // As if the machine had stopped after the column took the file over and before its first name was gone.
+    let file = dir.path().join(file.name.trim_start_matches('/'));
+    let leftover = dir.path().join(flush::FILE);
+    std::fs::hard_link(&file, &leftover).expect("one more name");
+    chain.store = Store::open(database.clone()).expect("the root is that of the head");
+    (21..=40).for_each(|seed| drop(chain.commit(seed)));
+    assert!(!leftover.exists());
     let Chain { store, states } = chain;
     drop((store, database));
     let store = open(dir.path()).expect("the root is that of the head");

@@ -1,9 +1,4 @@
-//! The tree's nodes, and hashing them many at a time.
-
-use blake2b_simd::{
-    Params,
-    many::{HashManyJob, hash_many},
-};
+//! The tree's nodes.
 
 /// blake2b-256 of a raw storage key: the way from the root to the key's leaf.
 pub type Path = [u8; 32];
@@ -15,10 +10,6 @@ pub type Node = [u8; 32];
 pub(crate) use primitives::proof::{
     EMPTY_NODE as EMPTY, inner_node, turns_right as turns_right_at,
 };
-
-/// Inputs that are hashed in one go; enough to fill every SIMD lane, few enough to stay in the L1
-/// cache.
-const HASH_BATCH: usize = 64;
 
 /// What a node stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,28 +61,6 @@ pub(crate) fn prefix(path: &Path, bits: usize) -> usize {
     let head = u64::from_be_bytes(path[..8].try_into().expect("a path has 32 bytes"));
     // Two shifts, as a shift by 64 is not defined.
     ((head >> 1) >> (63 - bits)) as usize
-}
-
-/// blake2b-256 of each input, in their order.
-pub fn hash_all<T: AsRef<[u8]>>(inputs: &[T]) -> Vec<[u8; 32]> {
-    let mut hashes = Vec::with_capacity(inputs.len());
-    for_each_hash(inputs, |hash| hashes.push(hash));
-    hashes
-}
-
-/// Calls `put` with blake2b-256 of each input, in their order.
-pub(crate) fn for_each_hash<T: AsRef<[u8]>>(inputs: &[T], mut put: impl FnMut([u8; 32])) {
-    let mut params = Params::new();
-    params.hash_length(32);
-    let mut jobs: Vec<HashManyJob<'_>> = Vec::with_capacity(HASH_BATCH.min(inputs.len()));
-    for batch in inputs.chunks(HASH_BATCH) {
-        jobs.clear();
-        jobs.extend(batch.iter().map(|input| HashManyJob::new(&params, input.as_ref())));
-        hash_many(jobs.iter_mut());
-        for job in &jobs {
-            put(*job.to_hash().as_bytes().first_chunk().expect("the digest has 32 bytes"));
-        }
-    }
 }
 
 /// The bytes whose hash is the node above, or the leaf of, these two.

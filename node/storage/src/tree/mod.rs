@@ -28,15 +28,16 @@ mod plan;
 mod tests;
 
 use bucket::{Bucket, Change, LIST_LEAVES_MAX, Leaf, proof_end};
-use hash::{EMPTY, Kind, Side, for_each_hash, join_without_hash, pair, prefix};
+use hash::{EMPTY, Kind, Side, join_without_hash, pair, prefix};
 use plan::{Plan, Planned};
 use primitives::{
     Hash,
+    crypto::hash::blake2_256_each,
     proof::{Proof, ProofEnd},
 };
 use rayon::prelude::*;
 
-pub use hash::{Node, Path, ValueHash, hash_all};
+pub use hash::{Node, Path, ValueHash};
 
 /// The top grows when there are more leaves than this for each bucket.
 pub const BUCKET_LEAVES_MEAN_MAX: usize = 4;
@@ -283,7 +284,7 @@ fn raise(levels: &mut [&mut [Node]], mut touched: Vec<usize>) {
             }
         }
         let mut places = hashed.iter();
-        for_each_hash(&preimages, |mut node| {
+        blake2_256_each(&preimages, |Hash(mut node)| {
             node[0] &= 0x7f;
             parents[*places.next().expect("one hash comes for each preimage")] = node;
         });
@@ -321,7 +322,7 @@ fn hash_leaves(values: &[(Path, Option<ValueHash>)]) -> Vec<Change> {
         .filter_map(|(path, value_hash)| value_hash.map(|value_hash| pair(path, &value_hash)))
         .collect();
     let mut nodes = Vec::with_capacity(preimages.len());
-    for_each_hash(&preimages, |mut node| {
+    blake2_256_each(&preimages, |Hash(mut node)| {
         node[0] |= 0x80;
         nodes.push(node);
     });

@@ -2,8 +2,9 @@
 
 use super::{
     bucket::Leaf,
-    hash::{EMPTY, Kind, Node, Side, for_each_hash, join_without_hash, pair, turns_right_at},
+    hash::{EMPTY, Kind, Node, Side, join_without_hash, pair, turns_right_at},
 };
+use primitives::{Hash, crypto::hash::blake2_256_each};
 
 /// A node whose kind is known and whose hash may still have to be made.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +76,7 @@ impl Plan {
                 pair(&self.nodes[step.left as usize], &self.nodes[step.right as usize])
             }));
             let mut steps = steps.iter();
-            for_each_hash(&self.preimages, |mut node| {
+            blake2_256_each(&self.preimages, |Hash(mut node)| {
                 node[0] &= 0x7f;
                 let step = steps.next().expect("one hash comes for each preimage");
                 self.nodes[step.out as usize] = node;

@@ -2,7 +2,15 @@
 //! names in storage keys.
 
 use crate::Hash;
+use blake2b_simd::{
+    Params,
+    many::{HashManyJob, hash_many},
+};
 use xxhash_rust::const_xxh64::xxh64;
+
+/// Inputs that are hashed in one go; enough to fill every SIMD lane, few enough to stay in the L1
+/// cache.
+const MANY: usize = 64;
 
 /// BLAKE2b with 32 bytes of output: the one hash for blocks, transactions, accounts and the state
 /// tree.
@@ -12,11 +20,34 @@ pub fn blake2_256(data: &[u8]) -> Hash {
 
 /// [`blake2_256`] of all parts, one after the other.
 pub fn blake2_256_of(parts: &[&[u8]]) -> Hash {
-    let mut state = blake2b_simd::Params::new().hash_length(32).to_state();
+    let mut state = Params::new().hash_length(32).to_state();
     for part in parts {
         state.update(part);
     }
     Hash(state.finalize().as_bytes().try_into().expect("the digest has the length asked for"))
+}
+
+/// Calls `put` with [`blake2_256`] of each input, in their order. Some at a time, this takes about a
+/// third of the time that they take one by one.
+pub fn blake2_256_each<T: AsRef<[u8]>>(inputs: &[T], mut put: impl FnMut(Hash)) {
+    let mut params = Params::new();
+    params.hash_length(32);
+    let mut jobs: Vec<HashManyJob<'_>> = Vec::with_capacity(MANY.min(inputs.len()));
+    for batch in inputs.chunks(MANY) {
+        jobs.clear();
+        jobs.extend(batch.iter().map(|input| HashManyJob::new(&params, input.as_ref())));
+        hash_many(jobs.iter_mut());
+        for job in &jobs {
+            put(Hash(*job.to_hash().as_bytes().first_chunk().expect("the digest has 32 bytes")));
+        }
+    }
+}
+
+/// [`blake2_256`] of each input, in their order.
+pub fn blake2_256_all<T: AsRef<[u8]>>(inputs: &[T]) -> Vec<Hash> {
+    let mut hashes = Vec::with_capacity(inputs.len());
+    blake2_256_each(inputs, |hash| hashes.push(hash));
+    hashes
 }
 
 /// BLAKE2b with 16 bytes of output: the storage hasher `Blake2_128`. It is a parameter of the hash
@@ -60,6 +91,6 @@ pub const fn twox_128(name: &str) -> [u8; 16] {
 
 /// BLAKE2b whose output length is the array's.
 fn blake2b<const N: usize>(data: &[u8]) -> [u8; N] {
-    let digest = blake2b_simd::Params::new().hash_length(N).hash(data);
+    let digest = Params::new().hash_length(N).hash(data);
     digest.as_bytes().try_into().expect("the digest has the length asked for")
 }
