@@ -93,12 +93,16 @@ impl Chain {
 
     /// Commits a block; `seed` decides what it changes.
     fn commit(&mut self, seed: u64) -> Block {
+        self.commit_writes(writes(seed))
+    }
+
+    fn commit_writes(&mut self, writes: Writes) -> Block {
         let (height, parent) = (self.store.head().height + 1, self.store.head().hash);
-        let root = self.store.stage(writes(seed), events(height)).expect("room for a block");
+        let root = self.store.stage(writes.clone(), events(height)).expect("room for a block");
         let block = block(height, parent, root);
         self.commit_block(&block).expect("the block that was staged");
         let mut state = self.states.last().expect("genesis is there").clone();
-        apply(&mut state, &writes(seed));
+        apply(&mut state, &writes);
         self.states.push(state);
         block
     }
@@ -455,7 +459,8 @@ fn a_large_flush_becomes_a_file_and_never_writes_over_one_that_is_in_use() {
         live.filter(|file| file.column_family_name == columns::STATE).collect::<Vec<_>>()
     };
     assert!(files().is_empty(), "genesis is in the memtable");
-    (1..=20).for_each(|seed| drop(chain.commit(seed)));
+    let large = |seed| (0..300).map(|n| (key(n), Some(vec![seed; 80]))).collect();
+    (1..=8).for_each(|seed| drop(chain.commit_writes(large(seed))));
     drop(chain.store);
     let file = files().pop().expect("the flushes are done, and were large");
     // As if the machine had stopped after the column took the file over and before its first name was gone.
@@ -463,10 +468,10 @@ fn a_large_flush_becomes_a_file_and_never_writes_over_one_that_is_in_use() {
     let leftover = dir.path().join(flush::FILE);
     std::fs::hard_link(&file, &leftover).expect("one more name");
     chain.store = Store::open(database.clone()).expect("the root is that of the head");
-    (21..=40).for_each(|seed| drop(chain.commit(seed)));
-    assert!(!leftover.exists());
+    (9..=16).for_each(|seed| drop(chain.commit_writes(large(seed))));
     let Chain { store, states } = chain;
     drop((store, database));
+    assert!(!leftover.exists());
     let store = open(dir.path()).expect("the root is that of the head");
     let head = store.head().clone();
     Chain { store, states }.check(&head);
