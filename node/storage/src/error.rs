@@ -12,6 +12,14 @@ pub enum Error {
         /// The database's folder.
         path: PathBuf,
     },
+    /// What a crash left cannot be removed.
+    #[error("the file {} is left from a crash and cannot be removed: {source}; remove it by hand", path.display())]
+    Leftover {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The folder cannot be made.
     #[error("the folder {} cannot be made: {source}; choose another --base-path", path.display())]
     Folder {

@@ -159,7 +159,7 @@ fn add_file(database: &Database, changes: &[StateChange<'_>]) -> Result<(), Erro
     // What a crash left may be a second name of a file that is in use, so it must not be written over.
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(Error::Folder { path, source: error });
+            return Err(Error::Leftover { path, source: error });
         }
         _ => {}
     }
