@@ -24,7 +24,7 @@ pub(crate) const BLOBS: &str = "blobs";
 /// The names below.
 pub(crate) const META: &str = "meta";
 
-/// Columns whose entries are written once and stay.
+/// Columns that grow: their entries stay, and are hardly ever overwritten.
 pub(crate) const APPENDED: [&str; 5] = [BLOCKS, CERTIFICATES, CHANGES, EVENTS, TRANSACTIONS];
 
 /// Format of everything in the database, a u32; raised when an older version could not read it.
@@ -54,7 +54,7 @@ const BLOOM_BITS: f64 = 10.0;
 /// it out. Schedules are queues: each scan begins where all earlier entries were deleted.
 pub(crate) const SCAN_SKIPS_MAX: &str = "4096";
 /// Seconds for which RocksDB leaves a file of the last level alone that holds what only an ended snapshot needed. Where
-/// nothing is overwritten that is no more than the numbers of the writes, and without a delay each file is written twice.
+/// little is overwritten that is hardly more than the numbers of the writes, and without a delay each file is written twice.
 pub(crate) const LAST_LEVEL_DELAY: &str = "86400";
 /// Deletions among [`DELETIONS_WINDOW`] entries after which a file is compacted.
 const DELETIONS_MAX: usize = 2_048;
@@ -128,8 +128,8 @@ fn state_options(cache: &Cache) -> Options {
 
 /// For a file of changes that the state column takes over as it is.
 pub(crate) fn state_file_options() -> Options {
-    let mut options = point_lookup_options(&Cache::new_lru_cache(0), STATE_BUFFER_BYTES);
-    options.add_compact_on_deletion_collector_factory(DELETIONS_WINDOW, DELETIONS_MAX, 0.0);
+    // What writes a file reads none, so it needs no cache.
+    let mut options = state_options(&Cache::new_lru_cache(0));
     // It lives until the next compaction.
     options.set_compression_type(DBCompressionType::None);
     options
