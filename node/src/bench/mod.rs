@@ -1,7 +1,9 @@
-//! `artel bench`: what this machine can do. The last line of each is one JSON object.
+//! `artel bench`: what this machine can do. The last line of each is one JSON object; `rpc` prints a table without `--json`.
 
 mod feed;
+mod load;
 mod machine;
+mod rpc;
 mod tasks;
 mod transfers;
 mod weights;
@@ -16,6 +18,10 @@ pub enum BenchCommand {
     Transfers(transfers::TransfersArgs),
     /// Tasks per second through the chain, and the time from a task's creation to its payment.
     Tasks(tasks::TasksArgs),
+    /// Requests per second over WebSocket, beside the same work inside the process, and where the time goes.
+    Rpc(rpc::RpcArgs),
+    /// Send the requests of a file over WebSocket, and measure the answers.
+    Load(load::LoadArgs),
     /// Time of reads and writes of state, beside the constants that weights use.
     Weights(weights::WeightsArgs),
 }
@@ -25,6 +31,8 @@ pub fn run(command: BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Transfers(args) => transfers::run(args),
         BenchCommand::Tasks(args) => tasks::run(args),
+        BenchCommand::Rpc(args) => rpc::run(&args),
+        BenchCommand::Load(args) => load::run(&args),
         BenchCommand::Weights(args) => weights::run(&args),
     }
 }

@@ -32,7 +32,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// What each account has in the beginning: a thousand tokens.
-const ENDOWMENT: Balance = Balance::new(1_000_000_000_000_000);
+pub const ENDOWMENT: Balance = Balance::new(1_000_000_000_000_000);
 /// What each transfer moves: a thousandth of a token, an existential deposit.
 const AMOUNT: Balance = Balance::new(1_000_000_000);
 /// Signatures that the baseline verifies.
@@ -169,7 +169,8 @@ fn measure(
     })
 }
 
-fn numbered(number: u64) -> Sr25519Pair {
+/// The key of the account with this number.
+pub fn numbered(number: u64) -> Sr25519Pair {
     let mut seed = [0xbe; 32];
     seed[..8].copy_from_slice(&number.to_le_bytes());
     Sr25519Pair::from_seed(&seed)
@@ -205,7 +206,7 @@ fn verify_baseline(pairs: &[Sr25519Pair], genesis: Hash) -> f64 {
 
 /// Signed transfers between uniformly drawn accounts, in an order in which each sender's nonces
 /// grow.
-fn sign(pairs: &[Sr25519Pair], genesis: Hash, count: usize) -> Vec<OpaqueTransaction> {
+pub fn sign(pairs: &[Sr25519Pair], genesis: Hash, count: usize) -> Vec<OpaqueTransaction> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut nonces = vec![0u32; pairs.len()];
     let drawn: Vec<_> = (0..count)

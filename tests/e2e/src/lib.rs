@@ -2,4 +2,6 @@
 
 pub mod badinput;
 pub mod crash;
+pub mod crowd;
+mod memory;
 pub mod process;

@@ -12,7 +12,6 @@
 
 mod blobs;
 mod extrinsics;
-mod memory;
 mod modules;
 mod mutate;
 mod rpc;
@@ -21,6 +20,7 @@ mod specs;
 #[cfg(test)]
 mod tests;
 
+use crate::memory;
 use anyhow::{Result, anyhow, bail, ensure};
 use futures::FutureExt;
 use mutate::Source;

@@ -5,6 +5,8 @@ use std::{fs, time::Duration};
 
 /// Time between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// Time between two looks for a peak.
+const PEAK_INTERVAL: Duration = Duration::from_millis(20);
 /// After so many looks that show no less, the memory counts as settled.
 const STEADY_LOOKS: usize = 10;
 /// Most looks; what has not settled by then counts as it is.
@@ -27,6 +29,18 @@ pub async fn settled_bytes(process: u32) -> Result<u64> {
         least = least.min(now);
     }
     Ok(least)
+}
+
+/// The most resident memory that a process has from now on, until `done` is ready.
+pub async fn peak_bytes<T>(process: u32, done: impl Future<Output = T>) -> Result<(u64, T)> {
+    let mut peak = resident_bytes(process)?;
+    tokio::pin!(done);
+    loop {
+        tokio::select! {
+            result = &mut done => return Ok((peak, result)),
+            () = tokio::time::sleep(PEAK_INTERVAL) => peak = peak.max(resident_bytes(process)?),
+        }
+    }
 }
 
 /// `VmRSS` of a process.
