@@ -24,17 +24,23 @@ pub const ORIGINS_MAX: usize = 64;
 pub const KEYS_PAGE_MAX: u32 = 1_000;
 /// Most keys of one query or subscription of storage, and most numbers of one `chain_getBlockHash`.
 pub const KEYS_QUERIED_MAX: usize = 4_096;
-/// Requests of one connection whose answers are not sent yet; more are refused.
+/// Requests of one connection that are worked on; more are refused.
 pub const IN_FLIGHT_MAX: usize = 1_024;
 /// Requests of all connections that read the database or the state at a time; more wait.
 pub const BLOCKING_MAX: usize = 32;
-/// Requests of one connection with answers that may be large, from their start until their answers are on their way; more
-/// wait. Batches count by themselves.
+/// Requests of one connection with answers that may be large, that are worked on; more wait, also until
+/// [`UNWRITTEN_BYTES_MAX`] allows for more. Batches count by themselves.
 pub const LARGE_IN_FLIGHT_MAX: usize = 4;
 /// Batches of one connection that are worked on; more wait.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 1;
 /// Bytes of requests of one connection that are not answered; while there are more, no more is read.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
+/// Bytes of answers of one connection that are not written yet; while there are more, no large one is worked on.
+pub(crate) const UNWRITTEN_BYTES_MAX: usize = 1 << 20;
+/// All connections together hold at most so many answers, or requests, of the largest size; each holds no more than its share.
+pub(crate) const LARGEST_HELD_MAX: usize = 16;
+/// Connections beyond those that are served: they are told so, and are cut off if they do not ask in time.
+pub(crate) const CONNECTIONS_SPARE: usize = 64;
 /// Answers and notifications that wait for one reader; more make their senders wait. Each may be as large as an answer can
 /// be, so they are few.
 pub(crate) const BUFFERED_MAX: u32 = 4;
@@ -142,6 +148,12 @@ impl Config {
             Some(text) => Err(ConfigError::BadOrigin(text.clone())),
             None => Ok(()),
         }
+    }
+
+    /// Bytes that all connections may hold together.
+    pub(crate) fn held_bytes_max(&self) -> usize {
+        let largest = self.request_bytes_max.max(self.response_bytes_max);
+        usize::try_from(largest).unwrap_or(usize::MAX).saturating_mul(LARGEST_HELD_MAX)
     }
 
     /// Where to listen.

@@ -48,6 +48,10 @@ pub(crate) enum Error {
         "this connection has too many requests that are not answered: wait for answers before sending more"
     )]
     Busy,
+    #[error(
+        "the answers and requests that this node holds have no room for {0} bytes more: read what was asked for, ask for less, or ask again later"
+    )]
+    Full(usize),
     #[error("the node is stopping")]
     Stopping,
     #[error(transparent)]
@@ -73,7 +77,7 @@ impl From<Error> for ErrorObjectOwned {
                 Some("too many transactions come in at once: send it again in a moment"),
             ),
             Error::NeedsWebSocket(_) => plain(INVALID_REQUEST_CODE),
-            Error::Busy => plain(SERVER_IS_BUSY_CODE),
+            Error::Busy | Error::Full(_) => plain(SERVER_IS_BUSY_CODE),
             Error::Blobs(error) => blob(error),
             Error::Stopping | Error::Storage(_) | Error::Failed => plain(INTERNAL_ERROR_CODE),
         }

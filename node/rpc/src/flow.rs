@@ -1,29 +1,80 @@
-//! A connection's socket: a peer that does not read is not read from.
+//! A connection's socket and what is held for it: a peer that does not read is not read from, and all peers together hold no
+//! more than a budget.
 //!
 //! jsonrpsee reads all that comes and runs each message in a task of its own, whose answer waits until it can be sent. A peer
 //! that sends and never reads would so fill the memory. Here, reading pauses while writing does and while the requests that
-//! came and are not answered yet are large; methods with large answers pause with it.
+//! came and are not answered yet are large; methods with large answers pause with it, and while answers wait to be written.
 
-use crate::config::REQUEST_BYTES_IN_FLIGHT_MAX;
+use crate::config::{REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX};
 use std::{
-    io,
+    io, mem,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit},
     time::{Sleep, sleep},
 };
 
-/// Whether a connection is read from; shared by its socket and its requests.
+/// Part of what is left of the budget that one connection may hold: who comes last still finds room.
+const SHARE: usize = 4;
+/// Who asks the socket for more bytes than this at once has made room for a message of that size.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Bytes that all connections may hold together: of messages that come in, requests that are worked on and answers that are
+/// not written.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    bytes_max: usize,
+    held: AtomicUsize,
+}
+
+impl Default for Budget {
+    /// No bound.
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, held: AtomicUsize::new(0) }
+    }
+
+    /// Takes bytes for a connection that holds `own` already; it gets no more than its share.
+    fn take(&self, own: usize, bytes: usize) -> bool {
+        let taken = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            let share = self.bytes_max.saturating_sub(held) / SHARE;
+            (own + bytes <= share).then_some(held + bytes)
+        });
+        taken.is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that are held.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether a connection is read from, and what it holds; shared by its socket and its requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flow(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
+    budget: Arc<Budget>,
     state: Mutex<State>,
     /// Told when the peer reads again.
     flows: Notify,
@@ -35,15 +86,27 @@ struct State {
     stalled: bool,
     /// It has not for too long.
     given_up: bool,
-    /// Bytes of requests that are not answered.
-    request_bytes: usize,
+    /// Bytes of the message that is coming in, if it is large.
+    incoming: usize,
+    /// Bytes of requests that are not answered, and of answers that are not among the unwritten yet.
+    working: usize,
+    /// Bytes of answers that are on their way to the socket.
+    unwritten: usize,
     /// Who waits to read.
     reader: Option<Waker>,
 }
 
 impl State {
     fn is_open(&self) -> bool {
-        self.given_up || !self.stalled && self.request_bytes <= REQUEST_BYTES_IN_FLIGHT_MAX
+        self.given_up || !self.stalled && self.working <= REQUEST_BYTES_IN_FLIGHT_MAX
+    }
+
+    fn flows(&self) -> bool {
+        self.given_up || !self.stalled && self.unwritten <= UNWRITTEN_BYTES_MAX
+    }
+
+    fn held(&self) -> usize {
+        self.incoming + self.working + self.unwritten
     }
 
     /// Lets the reader go on if it may.
@@ -56,25 +119,71 @@ impl State {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.budget.give_back(state.held());
+    }
+}
+
 impl Flow {
-    /// Waits until the peer reads.
+    /// A new connection's.
+    pub fn new(budget: Arc<Budget>) -> Self {
+        Self(Arc::new(Shared { budget, state: Mutex::default(), flows: Notify::new() }))
+    }
+
+    /// Waits until the peer reads, and has read most of what it asked for.
     pub async fn flows(&self) {
         loop {
             let told = self.0.flows.notified();
             tokio::pin!(told);
             // From here on nothing is missed.
             told.as_mut().enable();
-            if !self.state().stalled {
+            if self.state().flows() {
                 return;
             }
             told.await;
         }
     }
 
-    /// Counts the bytes of a request until the guard goes.
-    pub fn hold(&self, bytes: usize) -> Held {
-        self.state().request_bytes += bytes;
-        Held { flow: self.clone(), bytes }
+    /// Counts the bytes of a request or its answer until the guard goes; `None` if there is no room for them.
+    pub fn hold(&self, bytes: usize) -> Option<Held> {
+        let mut state = self.state();
+        if !self.0.budget.take(state.held(), bytes) {
+            return None;
+        }
+        state.working += bytes;
+        Some(Held { flow: self.clone(), bytes })
+    }
+
+    /// Makes room for a message that comes in and needs so many bytes in all; what is small needs none.
+    fn expect(&self, bytes: usize) -> io::Result<()> {
+        let mut state = self.state();
+        if bytes <= BUFFER_BYTES {
+            // The one before has been read.
+            self.0.budget.give_back(mem::take(&mut state.incoming));
+        } else if bytes > state.incoming {
+            if !self.0.budget.take(state.held(), bytes - state.incoming) {
+                return Err(io::Error::other("there is no room for so large a message"));
+            }
+            state.incoming = bytes;
+        }
+        Ok(())
+    }
+
+    /// Bytes have left.
+    fn wrote(&self, bytes: usize) {
+        let mut state = self.state();
+        let counted = bytes.min(state.unwritten);
+        if counted == 0 {
+            return;
+        }
+        let flowed = state.flows();
+        state.unwritten -= counted;
+        self.0.budget.give_back(counted);
+        if !flowed && state.flows() {
+            self.0.flows.notify_waiters();
+        }
     }
 
     fn poll_open(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -114,18 +223,32 @@ fn too_long() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the peer has not read for too long")
 }
 
-/// Bytes of a request that is not answered.
+/// Bytes that are held for a connection.
 #[derive(Debug)]
 pub(crate) struct Held {
     flow: Flow,
     bytes: usize,
 }
 
+impl Held {
+    /// They are an answer's that goes to the socket now, and count until it is written.
+    pub fn until_written(mut self) {
+        let bytes = mem::take(&mut self.bytes);
+        let mut state = self.flow.state();
+        state.working -= bytes;
+        state.unwritten += bytes;
+        state.wake();
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut state = self.flow.state();
-        state.request_bytes -= self.bytes;
-        state.wake();
+        if self.bytes > 0 {
+            let mut state = self.flow.state();
+            state.working -= self.bytes;
+            self.flow.0.budget.give_back(self.bytes);
+            state.wake();
+        }
     }
 }
 
@@ -133,27 +256,30 @@ impl Drop for Held {
 #[derive(Debug)]
 pub(crate) struct Socket<S> {
     inner: S,
-    flow: Flow,
+    pub flow: Flow,
+    /// Its place among all sockets.
+    _place: OwnedSemaphorePermit,
     stalled_max: Duration,
     /// When the write that is under way has taken too long.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Socket<S> {
-    pub fn new(inner: S, flow: Flow, stalled_max: Duration) -> Self {
-        Self { inner, flow, stalled_max, deadline: None }
+    /// A socket of a peer that may read nothing for so long.
+    pub fn new(inner: S, flow: Flow, place: OwnedSemaphorePermit, stalled_max: Duration) -> Self {
+        Self { inner, flow, _place: place, stalled_max, deadline: None }
     }
 
     /// Takes down how a write went.
-    fn note<T>(
+    fn note(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         self.flow.set_stalled(written.is_pending());
-        if written.is_ready() {
+        if let Poll::Ready(written) = written {
             self.deadline = None;
-            return written;
+            return Poll::Ready(written.inspect(|bytes| self.flow.wrote(*bytes)));
         }
         let stalled_max = self.stalled_max;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(stalled_max)));
@@ -171,6 +297,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.flow.poll_open(cx))?;
+        this.flow.expect(buffer.remaining())?;
         Pin::new(&mut this.inner).poll_read(cx, buffer)
     }
 }

@@ -4,6 +4,7 @@
 mod api;
 mod args;
 mod backend;
+mod body;
 mod config;
 mod context;
 mod error;

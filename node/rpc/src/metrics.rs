@@ -3,7 +3,7 @@
 use crate::{
     config::{BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_MAX, LARGE_IN_FLIGHT_MAX},
     error::Error,
-    flow::Flow,
+    flow::{Flow, Held},
 };
 use jsonrpsee::{
     core::middleware::{Batch, BatchEntry, Notification},
@@ -27,6 +27,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const SECONDS_FIRST: f64 = 0.000_5;
 const SECONDS_BUCKETS: u16 = 14;
 
+/// An answer that is not larger goes out even when there is no room, as an error would be no smaller.
+const ERROR_BYTES_MAX: usize = 1 << 10;
 /// Any method that is not served, so that callers cannot make up series.
 const UNKNOWN: &str = "unknown";
 
@@ -180,13 +182,52 @@ impl Layer {
     }
 }
 
-/// Counts requests, and gives each its session.
+/// Counts requests and what they hold, and gives each its session.
 #[derive(Clone, Debug)]
 pub(crate) struct Service<S> {
     inner: S,
     layer: Layer,
     session: Session,
     _open: Arc<Open>,
+}
+
+impl<S> Service<S>
+where
+    S: RpcServiceT<MethodResponse = MethodResponse>,
+{
+    /// Answers a request. What the answer holds is counted until the guard goes; an answer that there is no room for becomes
+    /// an error.
+    fn answer<'a>(
+        &self,
+        mut request: Request<'a>,
+    ) -> impl Future<Output = (MethodResponse, Option<Held>)> + Send + 'a {
+        let started = Instant::now();
+        let method = self.layer.known(request.method_name());
+        let (layer, flow) = (self.layer.clone(), self.session.flow.clone());
+        let id = request.id();
+        request.extensions_mut().insert(self.session.clone());
+        let size = bytes(&request);
+        let held = flow.hold(size);
+        let response = held.is_some().then(|| self.inner.call(request));
+        async move {
+            let mut response = match response {
+                Some(response) => layer.explain(method, id.clone(), response.await),
+                None => full(id.clone(), size),
+            };
+            drop(held);
+            let size = response.as_json().get().len();
+            let held = flow.hold(size);
+            if held.is_none() && size > ERROR_BYTES_MAX {
+                response = full(id, size);
+            }
+            layer.metrics.note(method, started, &response);
+            (response, held)
+        }
+    }
+}
+
+fn full(id: Id<'_>, bytes: usize) -> MethodResponse {
+    MethodResponse::error(id, ErrorObjectOwned::from(Error::Full(bytes)))
 }
 
 impl<S> RpcServiceT for Service<S>
@@ -204,50 +245,45 @@ where
     type NotificationResponse = MethodResponse;
     type BatchResponse = MethodResponse;
 
-    fn call<'a>(
-        &self,
-        mut request: Request<'a>,
-    ) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let started = Instant::now();
-        let method = self.layer.known(request.method_name());
-        let layer = self.layer.clone();
-        let id = request.id();
-        request.extensions_mut().insert(self.session.clone());
-        let held = self.session.flow.hold(bytes(&request));
-        let response = self.inner.call(request);
+    fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let answer = self.answer(request);
         async move {
-            let _held = held;
-            let response = layer.explain(method, id, response.await);
-            layer.metrics.note(method, started, &response);
+            let (response, held) = answer.await;
+            if let Some(held) = held {
+                held.until_written();
+            }
             response
         }
     }
 
-    /// As the innermost service does it, so that each request of the batch passes through [`Self::call`].
+    /// As the innermost service does it, so that each request of the batch is counted.
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let this = self.clone();
-        let held = self.session.flow.hold(batch.iter().flatten().map(entry_bytes).sum());
+        let size = batch.iter().flatten().map(entry_bytes).sum();
+        let held = self.session.flow.hold(size);
         async move {
-            let _held = held;
+            let Some(_held) = held else { return full(Id::Null, size) };
             let _turn = this.session.turn(&this.session.batches).await;
             let mut answers = BatchResponseBuilder::new_with_limit(this.layer.response_bytes_max);
-            let mut notified = false;
+            let (mut notified, mut held) = (false, Vec::new());
             for entry in batch {
-                let answer = match entry {
-                    Ok(BatchEntry::Call(request)) => this.call(request).await,
+                let (answer, bytes) = match entry {
+                    Ok(BatchEntry::Call(request)) => this.answer(request).await,
                     Ok(BatchEntry::Notification(_)) => {
                         notified = true;
                         continue;
                     }
                     Err(error) => {
                         let (error, id) = error.into_parts();
-                        MethodResponse::error(id, error)
+                        (MethodResponse::error(id, error), None)
                     }
                 };
+                held.extend(bytes);
                 if let Err(too_large) = answers.append(answer) {
                     return too_large;
                 }
             }
+            held.into_iter().for_each(Held::until_written);
             if answers.is_empty() && notified {
                 MethodResponse::notification()
             } else {

@@ -2,18 +2,24 @@
 
 use crate::{
     Backend, Config, ConfigError, api,
-    config::SILENCE_MAX,
+    body::Counted,
+    config::{CONNECTIONS_SPARE, SILENCE_MAX},
     context::Context,
-    flow::{Flow, Socket},
+    flow::{Budget, Flow, Socket},
     metrics::{Layer, Metrics, Session},
     module::Module,
 };
 use http::{HeaderValue, Method, header};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use jsonrpsee::{
     MethodCallback, Methods, RpcModule,
     server::{
         ServerBuilder, ServerHandle, StopHandle, TowerServiceBuilder,
-        middleware::rpc::RpcServiceBuilder, serve_with_graceful_shutdown, stop_channel,
+        middleware::rpc::RpcServiceBuilder, stop_channel,
     },
 };
 use prometheus_client::registry::Registry;
@@ -24,12 +30,21 @@ use std::{
     sync::{Arc, Weak},
     time::Duration,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 use tower::layer::util::Identity;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::{
+    cors::{AllowOrigin, CorsLayer},
+    timeout::RequestBodyTimeoutLayer,
+};
 
 /// Wait before the next connection is taken after one could not be.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Longest that a connection may take to send the head of a request.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -103,9 +118,12 @@ impl Server {
             response_bytes_max: usize::try_from(config.response_bytes_max).unwrap_or(usize::MAX),
         };
         let (stop, handle) = stop_channel();
+        let places = usize::try_from(config.connections_max).unwrap_or(usize::MAX);
         let connections = Connections {
             methods: module.into(),
             layer,
+            budget: Arc::new(Budget::new(config.held_bytes_max())),
+            places: Arc::new(Semaphore::new(places.saturating_add(CONNECTIONS_SPARE))),
             cors: cors(&config.cors),
             settings: ServerBuilder::with_config(config.server()).to_service_builder(),
             stop,
@@ -121,6 +139,10 @@ impl Server {
 struct Connections {
     methods: Methods,
     layer: Layer,
+    /// What all may hold together.
+    budget: Arc<Budget>,
+    /// Sockets that may be open.
+    places: Arc<Semaphore>,
     cors: CorsLayer,
     settings: TowerServiceBuilder<Identity, Identity>,
     /// Comes last: when it is dropped, everything else is.
@@ -148,26 +170,49 @@ impl Connections {
         }
     }
 
+    /// HTTP/1.1 only, which WebSockets begin with: with HTTP/2 one socket could hold many answers back.
     fn serve(&self, socket: TcpStream) {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            tracing::debug!("there are too many connections for another");
+            return;
+        };
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "a connection ended as it began");
             return;
         }
-        let flow = Flow::default();
+        let flow = Flow::new(self.budget.clone());
+        let socket = Socket::new(socket, flow.clone(), place, SILENCE_MAX);
         let (session, layer) = (Session::new(flow.clone()), self.layer.clone());
+        let http = tower::ServiceBuilder::new()
+            .layer(self.cors.clone())
+            .map_request(move |request: http::Request<Incoming>| {
+                request.map(|body| Counted::new(body, flow.clone()))
+            })
+            .layer(RequestBodyTimeoutLayer::new(SILENCE_MAX));
+        let rpc =
+            RpcServiceBuilder::new().layer_fn(move |inner| layer.service(inner, session.clone()));
         let service = self
             .settings
             .clone()
-            .set_http_middleware(tower::ServiceBuilder::new().layer(self.cors.clone()))
-            .set_rpc_middleware(
-                RpcServiceBuilder::new()
-                    .layer_fn(move |inner| layer.service(inner, session.clone())),
-            )
+            .set_http_middleware(http)
+            .set_rpc_middleware(rpc)
             .build(self.methods.clone(), self.stop.clone());
-        let socket = Socket::new(socket, flow, SILENCE_MAX);
-        let serving = serve_with_graceful_shutdown(socket, service, self.stop.clone().shutdown());
+        let serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WAIT_MAX)
+            .serve_connection(TokioIo::new(socket), TowerToHyperService::new(service))
+            .with_upgrades();
+        let stopped = self.stop.clone().shutdown();
         tokio::spawn(async move {
-            if let Err(error) = serving.await {
+            tokio::pin!(serving, stopped);
+            let served = tokio::select! {
+                served = &mut serving => served,
+                () = &mut stopped => {
+                    serving.as_mut().graceful_shutdown();
+                    serving.await
+                }
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, "a connection failed");
             }
         });

@@ -1,17 +1,21 @@
 use super::WAIT;
 use crate::{
-    config::REQUEST_BYTES_IN_FLIGHT_MAX,
-    flow::{Flow, Socket},
+    config::{REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX},
+    flow::{Budget, Flow, Socket},
 };
 use futures::FutureExt;
-use std::{io::ErrorKind, time::Duration};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    sync::Semaphore,
+};
 
 /// A socket over a pipe that takes this many bytes, and the peer.
 fn pipe(stalled_max: Duration) -> (Socket<DuplexStream>, DuplexStream, Flow) {
     let (ours, peer) = duplex(8);
     let flow = Flow::default();
-    (Socket::new(ours, flow.clone(), stalled_max), peer, flow)
+    let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("it is free");
+    (Socket::new(ours, flow.clone(), place, stalled_max), peer, flow)
 }
 
 #[tokio::test]
@@ -37,9 +41,9 @@ async fn who_does_not_read_is_not_read_from_until_it_reads() {
 async fn large_requests_that_are_not_answered_pause_reading() {
     let (mut socket, mut peer, flow) = pipe(WAIT);
     peer.write_all(b"ask").await.expect("the pipe is empty");
-    let first = flow.hold(REQUEST_BYTES_IN_FLIGHT_MAX);
+    let first = flow.hold(REQUEST_BYTES_IN_FLIGHT_MAX).expect("there is room");
     assert_eq!(socket.read_u8().await.expect("so much is allowed"), b'a');
-    let second = flow.hold(1);
+    let second = flow.hold(1).expect("there is room");
     let reading = tokio::spawn(async move { socket.read_u8().await });
     tokio::task::yield_now().await;
     assert!(!reading.is_finished());
@@ -56,4 +60,53 @@ async fn who_never_reads_is_given_up() {
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     let error = socket.read_u8().await.expect_err("nothing is left of the connection");
     assert_eq!(error.kind(), ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn answers_count_until_they_are_written_and_large_ones_wait_for_them() {
+    let budget = Arc::new(Budget::new(64 << 20));
+    let flow = Flow::new(budget.clone());
+    let (mut socket, mut peer, _) = pipe(WAIT);
+    socket.flow = flow.clone();
+    let bytes = UNWRITTEN_BYTES_MAX + 8;
+    flow.hold(bytes).expect("there is room").until_written();
+    assert!(flow.flows().now_or_never().is_none(), "too much waits for the peer");
+    assert_eq!(budget.held(), bytes);
+
+    socket.write_all(&[1; 8]).await.expect("the pipe is empty");
+    assert!(flow.flows().now_or_never().is_some(), "it has read enough");
+    assert_eq!(budget.held(), bytes - 8);
+    peer.read_exact(&mut [0; 8]).await.expect("it is written");
+    drop((socket, flow));
+    assert_eq!(budget.held(), 0, "nothing is left of the connection");
+}
+
+#[test]
+fn who_comes_last_finds_room_beside_those_who_take_all_they_can() {
+    let budget = Arc::new(Budget::new(512 << 20));
+    let bytes = 1 << 20;
+    let mut greedy = Vec::new();
+    for _ in 0..256 {
+        let flow = Flow::new(budget.clone());
+        while let Some(held) = flow.hold(bytes) {
+            greedy.push(held);
+        }
+    }
+    assert!(budget.held() <= 512 << 20);
+    assert!(Flow::new(budget.clone()).hold(bytes / 2).is_some(), "{} are taken", budget.held());
+    drop(greedy);
+    assert_eq!(budget.held(), 0);
+}
+
+#[tokio::test]
+async fn a_message_that_there_is_no_room_for_is_not_waited_for() {
+    let (mut socket, mut peer, _) = pipe(WAIT);
+    socket.flow = Flow::new(Arc::new(Budget::new(1 << 20)));
+    peer.write_all(b"half").await.expect("the pipe is empty");
+    let mut message = vec![0; 256 << 10];
+    assert_eq!(socket.read(&mut message).await.expect("a share is a quarter"), 4);
+    message.push(0);
+    socket.read(&mut message).await.expect_err("it would be more");
+    peer.write_all(b"next").await.expect("the pipe is empty");
+    assert_eq!(socket.read(&mut [0; 8]).await.expect("what is small is read"), 4);
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::CONNECTIONS_SPARE;
 use jsonrpsee::core::client::{SubscriptionClientT, TransportReceiverT, TransportSenderT};
 use prometheus_client::encoding::text::encode;
 use std::collections::BTreeSet;
@@ -212,6 +213,44 @@ async fn connections_requests_and_subscriptions_have_bounds() {
     })
     .await
     .expect("its place is free again");
+}
+
+#[tokio::test]
+async fn sockets_that_ask_nothing_have_a_bound() {
+    let node = Node::start_with(Config { connections_max: 1, ..Config::default() }).await;
+    let connect = || async { TcpStream::connect(node.address).await.expect("the server listens") };
+    let mut idle = Vec::new();
+    for _ in 0..=CONNECTIONS_SPARE {
+        idle.push(connect().await);
+    }
+    let one_more = async { connect().await.read(&mut [0]).await };
+    let end = tokio::time::timeout(WAIT, one_more).await.expect("it is cut off");
+    assert!(!matches!(end, Ok(1)), "nobody asked");
+    drop(idle);
+    let answered = async {
+        loop {
+            let mut socket = connect().await;
+            // It may be cut off before.
+            let _ = socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            if socket.read(&mut [0]).await.is_ok_and(|read| read > 0) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(WAIT, answered).await.expect("the places are free again");
+}
+
+#[tokio::test]
+async fn http_2_is_not_spoken() {
+    let node = Node::start().await;
+    let mut socket = TcpStream::connect(node.address).await.expect("the server listens");
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &settings].concat();
+    socket.write_all(&preface).await.expect("the socket takes it");
+    let mut said = Vec::new();
+    // It may be reset.
+    let _ = tokio::time::timeout(WAIT, socket.read_to_end(&mut said)).await.expect("it ends");
+    assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 400"), "{said:?}");
 }
 
 #[tokio::test]
