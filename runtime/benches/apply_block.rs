@@ -38,7 +38,7 @@ fn transfers(conflicts: u32) -> Vec<CheckedTx> {
         let tx = Transaction::Signed {
             address: MultiAddress::Id(account(n)),
             signature: MultiSignature::Sr25519([0; 64]),
-            extra: TransactionExtra { era: Era::Immortal, nonce: 0, tip: Balance::ZERO },
+            extra: TransactionExtra::new(Era::Immortal, 0, Balance::ZERO),
             call,
         };
         let bytes = OpaqueTransaction(codec::Encode::encode(&tx));

@@ -26,9 +26,14 @@ pub use block::{
     BlockError, Digested, Inherents, VRF_LABEL, block_env, extrinsics_root, make_digest,
     parse_digest, vrf_message,
 };
-pub use calls::{CallError, RuntimeDispatchInfo, TransactionSource, ValidTransaction, call};
+pub use calls::{
+    AgentInfo, CallError, Estimate, Explanation, RuntimeDispatchInfo, TaskInfo, TransactionSource,
+    ValidTransaction, call,
+};
 pub use check::check;
-pub use describe::{Runtime, describe, metadata_v14};
+pub use describe::{
+    METADATA_VERSIONS, Runtime, TOKEN, describe, metadata, metadata_digest, metadata_v14,
+};
 pub use execution::{ApplyError, BlockOutput, Execution};
 pub use genesis::{CODE_KEY, genesis_state};
 pub use invalid::{

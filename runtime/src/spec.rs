@@ -1,6 +1,7 @@
 //! Chain specifications: which chain a node runs, as readable JSON.
 
-use crate::{Genesis, genesis_state};
+use crate::{Genesis, TOKEN, genesis_state};
+use framework::metadata::Token;
 use pallets::balances::EXISTENTIAL_DEPOSIT;
 use primitives::{Balance, crypto::ss58, shown};
 use serde::{Deserialize, Serialize};
@@ -121,7 +122,8 @@ impl ChainSpec {
 
     /// What the runtime fixes must be told as it is.
     fn validate_properties(&self) -> Result<(), String> {
-        let Properties { ss58_format, token_symbol, existential_deposit, .. } = &self.properties;
+        let Properties { ss58_format, token_decimals, token_symbol, existential_deposit } =
+            &self.properties;
         if *ss58_format != ss58::PREFIX_DEFAULT {
             let expected = ss58::PREFIX_DEFAULT;
             return Err(format!("ss58Format is {ss58_format}: this runtime has {expected}"));
@@ -131,8 +133,13 @@ impl ChainSpec {
                 "existentialDeposit is {existential_deposit}: this runtime has {EXISTENTIAL_DEPOSIT}"
             ));
         }
-        if token_symbol.is_empty() || token_symbol.len() > NAME_BYTES_MAX {
-            return Err(format!("the tokenSymbol needs 1 to {NAME_BYTES_MAX} bytes"));
+        let Token { symbol, decimals, .. } = TOKEN;
+        if token_symbol != symbol {
+            let found = shown(token_symbol, NAME_BYTES_MAX);
+            return Err(format!("tokenSymbol is '{found}': this runtime has {symbol}"));
+        }
+        if *token_decimals != decimals {
+            return Err(format!("tokenDecimals is {token_decimals}: this runtime has {decimals}"));
         }
         Ok(())
     }

@@ -3,8 +3,9 @@
 use crate::{
     InvalidTransaction, RuntimeCall, SPEC_VERSION, TRANSACTION_VERSION,
     invalid::{CUSTOM_BAD_ENCODING, CUSTOM_NOT_FREE},
+    metadata_digest,
 };
-use codec::{DecodeLimit, Encode, MemTrackingInput};
+use codec::{Decode, DecodeLimit, Encode, MemTrackingInput};
 use framework::{Dispatch, DispatchClass, Pays, Weight};
 use pallets::{
     agents,
@@ -12,8 +13,9 @@ use pallets::{
     transaction_payment::{self, Priced},
 };
 use primitives::{
-    AccountId, Balance, Hash, Height, MultiSignature, Nonce, OpaqueTransaction, SigningContext,
-    StateRead, TRANSACTION_BYTES_MAX, Transaction, TransactionExtra, signing_payload,
+    AccountId, Balance, Hash, Height, MetadataMode, MultiSignature, Nonce, OpaqueTransaction,
+    SigningContext, StateRead, TRANSACTION_BYTES_MAX, Transaction, TransactionExtra,
+    signing_payload,
 };
 
 /// A transaction in the chain's format.
@@ -47,7 +49,7 @@ pub struct DecodedTx {
     pub hash: Hash,
     /// Who is said to have signed, and pays.
     pub signer: AccountId,
-    /// Era, nonce and tip.
+    /// Era, nonce, tip, and whether the signature covers the digest of the metadata.
     pub extra: TransactionExtra,
     /// What to do.
     pub call: RuntimeCall,
@@ -101,8 +103,8 @@ pub fn decode_transaction(
     if bytes.0.len() > TRANSACTION_BYTES_MAX {
         return Err(InvalidTransaction::ExhaustsResources);
     }
-    let decoded =
-        decode_bounded(&bytes.0).ok_or(InvalidTransaction::Custom(CUSTOM_BAD_ENCODING))?;
+    let decoded = decode_bounded::<UncheckedTransaction>(&bytes.0);
+    let decoded = decoded.ok_or(InvalidTransaction::Custom(CUSTOM_BAD_ENCODING))?;
     let Transaction::Signed { address, signature, extra, call } = decoded else {
         return Err(InvalidTransaction::Call);
     };
@@ -118,11 +120,11 @@ pub fn decode_transaction(
 }
 
 /// Decodes all bytes, in bounded depth and memory.
-fn decode_bounded(bytes: &[u8]) -> Option<UncheckedTransaction> {
+pub(crate) fn decode_bounded<T: Decode>(bytes: &[u8]) -> Option<T> {
     let mut rest = bytes;
     let heap_max = DECODED_HEAP_MIN + bytes.len() * DECODED_HEAP_PER_BYTE;
     let mut input = MemTrackingInput::new(&mut rest, heap_max);
-    let decoded = UncheckedTransaction::decode_with_depth_limit(CALL_DEPTH_MAX, &mut input).ok()?;
+    let decoded = T::decode_with_depth_limit(CALL_DEPTH_MAX, &mut input).ok()?;
     rest.is_empty().then_some(decoded)
 }
 
@@ -144,11 +146,16 @@ impl DecodedTx {
                 system::block_hash(state, birth).ok_or(InvalidTransaction::AncientBirthBlock)?
             }
         };
+        let metadata_digest = match self.extra.metadata.mode {
+            MetadataMode::Disabled => None,
+            MetadataMode::Enabled => Some(metadata_digest()),
+        };
         let context = SigningContext {
             spec_version: SPEC_VERSION,
             transaction_version: TRANSACTION_VERSION,
             genesis: at.genesis,
             birth,
+            metadata_digest,
         };
         Ok(signing_payload(&self.call.encode(), &self.extra, &context))
     }

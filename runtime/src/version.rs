@@ -2,6 +2,7 @@
 
 use crate::calls;
 use codec::{Decode, Encode};
+use primitives::{Hash, SigningContext};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,7 @@ pub const SPEC_NAME: &str = "artel";
 /// Version of the rules. It grows with any change that a client can see, metadata included.
 pub const SPEC_VERSION: u32 = 1;
 /// Version of the transaction format: indices of pallets and calls, and the extensions.
-pub const TRANSACTION_VERSION: u32 = 1;
+pub const TRANSACTION_VERSION: u32 = 2;
 
 /// The rules in force, as clients read them.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
@@ -32,6 +33,20 @@ pub struct RuntimeVersion {
     pub transaction_version: u32,
     /// Version of the form of state.
     pub system_version: u8,
+}
+
+impl RuntimeVersion {
+    /// What signatures cover under these rules. `birth` is the block in which the transaction's era begins, genesis if it is
+    /// immortal.
+    pub fn signing_context(&self, genesis: Hash, birth: Hash) -> SigningContext {
+        SigningContext {
+            spec_version: self.spec_version,
+            transaction_version: self.transaction_version,
+            genesis,
+            birth,
+            metadata_digest: None,
+        }
+    }
 }
 
 /// The version in JSON.

@@ -7,7 +7,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use pallets::{balances, session};
 use primitives::{
     AccountId, Balance, Block, Certificate, Era, Hash, MultiAddress, MultiSignature,
-    OpaqueTransaction, SigningContext, Transaction, TransactionExtra,
+    OpaqueTransaction, Transaction, TransactionExtra,
     crypto::{
         keys::SR25519_CONTEXT,
         pair::{Ed25519Pair, Sr25519Pair},
@@ -75,17 +75,12 @@ impl Bench {
 
     fn transfers(&self) -> Vec<OpaqueTransaction> {
         let (genesis, accounts) = (self.chain.genesis(), &self.accounts);
+        let context = runtime::version().signing_context(genesis, genesis);
         let sign = |from: usize| {
             let dest = MultiAddress::Id(accounts[from * 7_919 % ACCOUNTS]);
             let value = Balance::new(1_000);
             let call = RuntimeCall::Balances(balances::Call::transfer_keep_alive { dest, value });
-            let extra = TransactionExtra { era: Era::Immortal, nonce: 0, tip: Balance::ZERO };
-            let context = SigningContext {
-                spec_version: runtime::SPEC_VERSION,
-                transaction_version: runtime::TRANSACTION_VERSION,
-                genesis,
-                birth: genesis,
-            };
+            let extra = TransactionExtra::new(Era::Immortal, 0, Balance::ZERO);
             let payload = signing_payload(&call.encode(), &extra, &context);
             let signature = MultiSignature::Sr25519(pair(from).sign(SR25519_CONTEXT, &payload));
             let address = MultiAddress::Id(accounts[from]);

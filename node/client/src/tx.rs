@@ -92,8 +92,9 @@ impl Client {
             transaction_version: chain.transaction_version,
             genesis: chain.genesis,
             birth,
+            metadata_digest: None,
         };
-        let extra = TransactionExtra { era, nonce, tip: options.tip };
+        let extra = TransactionExtra::new(era, nonce, options.tip);
         let signature = signer.sign(&signing_payload(&call.encode(), &extra, &context));
         let address = MultiAddress::Id(account);
         let transaction = Transaction::Signed { address, signature, extra, call };

@@ -26,7 +26,7 @@ use pallets::{
 };
 use primitives::{
     AccountId, Balance, Certificate, Era, Hash, MultiAddress, MultiSignature, Nonce,
-    OpaqueTransaction, SigningContext, StateRead, Transaction, TransactionExtra,
+    OpaqueTransaction, StateRead, Transaction, TransactionExtra,
     crypto::{
         hash::blake2_256,
         keys::SR25519_CONTEXT,
@@ -350,14 +350,8 @@ fn spec() -> TaskSpec {
 
 fn sign(genesis: &Hash, unsigned: Unsigned) -> OpaqueTransaction {
     let Unsigned { pair, nonce, call } = unsigned;
-    let version = runtime::version();
-    let context = SigningContext {
-        spec_version: version.spec_version,
-        transaction_version: version.transaction_version,
-        genesis: *genesis,
-        birth: *genesis,
-    };
-    let extra = TransactionExtra { era: Era::Immortal, nonce, tip: Balance::ZERO };
+    let context = runtime::version().signing_context(*genesis, *genesis);
+    let extra = TransactionExtra::new(Era::Immortal, nonce, Balance::ZERO);
     let payload = signing_payload(&call.encode(), &extra, &context);
     let signature = MultiSignature::Sr25519(pair.sign(SR25519_CONTEXT, &payload));
     let address = MultiAddress::Id(pair.public().into());

@@ -15,8 +15,8 @@ use clap::Args;
 use codec::Encode;
 use pallets::balances;
 use primitives::{
-    AccountId, Balance, Era, Hash, MultiAddress, MultiSignature, OpaqueTransaction, SigningContext,
-    Transaction, TransactionExtra,
+    AccountId, Balance, Era, Hash, MultiAddress, MultiSignature, OpaqueTransaction, Transaction,
+    TransactionExtra,
     crypto::{
         batch::{BATCH_ITEMS_MAX, Item, find_invalid},
         keys::SR25519_CONTEXT,
@@ -216,20 +216,14 @@ pub fn sign(pairs: &[Sr25519Pair], genesis: Hash, count: usize) -> Vec<OpaqueTra
             (from, to, nonces[from] - 1)
         })
         .collect();
-    let version = runtime::version();
-    let context = SigningContext {
-        spec_version: version.spec_version,
-        transaction_version: version.transaction_version,
-        genesis,
-        birth: genesis,
-    };
+    let context = runtime::version().signing_context(genesis, genesis);
     drawn
         .into_par_iter()
         .map(|(from, to, nonce)| {
             let dest = MultiAddress::Id(pairs[to].public().into());
             let call = balances::Call::transfer_keep_alive { dest, value: AMOUNT };
             let call = RuntimeCall::Balances(call);
-            let extra = TransactionExtra { era: Era::Immortal, nonce, tip: Balance::ZERO };
+            let extra = TransactionExtra::new(Era::Immortal, nonce, Balance::ZERO);
             let payload = signing_payload(&call.encode(), &extra, &context);
             let signature = MultiSignature::Sr25519(pairs[from].sign(SR25519_CONTEXT, &payload));
             let address = MultiAddress::Id(pairs[from].public().into());

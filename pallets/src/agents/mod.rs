@@ -337,6 +337,8 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str =
+        "The registry of those who execute tasks: stake, keys, capabilities, reputation.";
     const STORAGE: StorageItems = &[&AGENTS, &PARAMS, &clock::CLOCK];
     type Call = Call;
     type Event = Event;

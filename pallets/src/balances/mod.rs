@@ -289,6 +289,7 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str = "Money: transfers, and holds for reasons.";
     const STORAGE: StorageItems = &[&TOTAL_ISSUANCE, &LOCKS, &RESERVES, &holds::HOLDS, &FREEZES];
     type Call = Call;
     type Event = Event;

@@ -290,6 +290,7 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str = "The money of tasks: deposits, pay, fees and refunds.";
     const STORAGE: StorageItems = &[&ESCROWS, &PARAMS];
     type Call = Call;
     type Event = Event;

@@ -349,6 +349,7 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str = "What agents are owed and how it is paid.";
     const STORAGE: StorageItems =
         &[&INTENTS, &PAYEES, &OPEN, &UNCLAIMED, &TRIES, &FORFEITS, &MINIMUMS, &PARAMS];
     type Call = Call;

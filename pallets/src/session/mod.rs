@@ -191,6 +191,8 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str =
+        "Who decides blocks, the chain's randomness, and the proof that the block before is final.";
     const STORAGE: StorageItems = &[&VALIDATORS, &VALIDATOR_SET, &RANDOMNESS];
     type Call = Call;
     type Event = NoEvent;

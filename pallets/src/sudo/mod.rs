@@ -146,6 +146,7 @@ pub struct Pallet<C>(PhantomData<C>);
 impl<C: Dispatch + DecodeWithMemTracking> framework::Pallet for Pallet<C> {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str = "Root calls on development and test networks.";
     const STORAGE: StorageItems = &[&KEY];
     type Call = Call<C>;
     type Event = Event;

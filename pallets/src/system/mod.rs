@@ -199,6 +199,8 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str =
+        "Accounts, the block's number and hashes, the record of events, and remarks.";
     const STORAGE: StorageItems = &[
         &ACCOUNT,
         &EXTRINSIC_COUNT,

@@ -28,15 +28,8 @@ pub(super) fn create(
 ) -> DispatchResult {
     // Whether or not the creation fails.
     let index = cx.fresh_index();
-    ensure(spec.is_valid(), Error::BadSpec)?;
-    let params = params(cx);
-    check_policy(&policy)?;
-    ensure(policy.reward >= params.reward_min, Error::RewardTooLow)?;
-    let exec_ms = params.exec_ms(&spec);
-    ensure(exec_ms <= EXEC_MS_MAX, Error::TooLong)?;
-    let slot_hold = params.slot_hold(&policy).ok_or(Error::TooExpensive)?;
+    let Terms { exec_ms, slot_hold, cost } = terms(cx, &spec, &policy)?;
     let bytes = spec.encode();
-    let cost = cost(cx, &spec, &policy)?;
 
     // The nonce was counted up before the call ran.
     let nonce = system::account(cx, &signer).nonce.saturating_sub(1);
@@ -48,7 +41,7 @@ pub(super) fn create(
         let all = cost.storage.checked_add(cost.work).ok_or(Error::TooExpensive)?;
         (TaskState::Pending, all, policy.claim_ms)
     } else {
-        (TaskState::AwaitingEscrow, cost.storage, params.funding_ms)
+        (TaskState::AwaitingEscrow, cost.storage, params(cx).funding_ms)
     };
     escrow::open(cx, &id, &signer, held, &cost)?;
     let owner = requester.unwrap_or(signer);
@@ -111,6 +104,37 @@ fn check_policy(policy: &Policy) -> DispatchResult {
             && (DEADLINE_MS_MIN..=RETAIN_MS_MAX).contains(&policy.retain_ms),
         Error::BadPolicy,
     )
+}
+
+/// What follows from what is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Time that an agent has, in milliseconds.
+    pub exec_ms: Moment,
+    /// Stake that a slot puts at risk.
+    pub slot_hold: Balance,
+    /// What the creator puts on hold.
+    pub cost: escrow::Cost,
+}
+
+/// On which terms a task would be created: also what a client shows before it asks.
+///
+/// # Errors
+///
+/// Why nobody can create the task.
+pub fn terms(
+    state: &dyn StateRead,
+    spec: &TaskSpec,
+    policy: &Policy,
+) -> Result<Terms, DispatchError> {
+    ensure(spec.is_valid(), Error::BadSpec)?;
+    let params = params(state);
+    check_policy(policy)?;
+    ensure(policy.reward >= params.reward_min, Error::RewardTooLow)?;
+    let exec_ms = params.exec_ms(spec);
+    ensure(exec_ms <= EXEC_MS_MAX, Error::TooLong)?;
+    let slot_hold = params.slot_hold(policy).ok_or(Error::TooExpensive)?;
+    Ok(Terms { exec_ms, slot_hold, cost: cost(state, spec, policy)? })
 }
 
 /// What a task costs: also what a client shows before it asks.

@@ -21,7 +21,7 @@ mod types;
 mod work;
 
 pub use claim::{CLAIM_LABEL, Epoch, claim_message, epoch};
-pub use create::{cost, task_id};
+pub use create::{Terms, cost, task_id, terms};
 pub use entry::{Entry, close, current, each_due, forget, overdue, take};
 pub use params::{DEADLINE_MS_MIN, EXEC_MS_MAX, Params, RETAIN_MS_MAX, SPAN_MS_MAX};
 pub use reasons::{CloseReason, ReleaseReason, explain};
@@ -385,6 +385,7 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str = "The market: ask for computations, claim them, give them back.";
     const STORAGE: StorageItems = &[
         &TASKS,
         &SPECS,

@@ -76,6 +76,7 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str = "The block's time.";
     const STORAGE: StorageItems = &[&NOW];
     type Call = Call;
     type Event = NoEvent;

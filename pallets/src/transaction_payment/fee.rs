@@ -129,7 +129,7 @@ impl Priced {
     pub fn fee_details(&self, multiplier: Multiplier) -> FeeDetails {
         let inclusion_fee = (self.pays == Pays::Yes).then(|| InclusionFee {
             base_fee: weight_fee(&BASE_WEIGHT),
-            len_fee: Balance::new(LENGTH_FEE_PER_BYTE).saturating_mul(u128::from(self.length)),
+            len_fee: length_to_fee(self.length),
             adjusted_weight_fee: multiplier.times(weight_fee(&self.weight)),
         });
         FeeDetails { inclusion_fee, tip: self.tip }
@@ -156,5 +156,15 @@ impl Priced {
 }
 
 fn weight_fee(weight: &Weight) -> Balance {
-    Balance::new(WEIGHT_FEE_PER_PS).saturating_mul(u128::from(weight.ref_time()))
+    weight_to_fee(weight.ref_time())
+}
+
+/// Price of so many picoseconds, before the multiplier.
+pub fn weight_to_fee(ref_time: u64) -> Balance {
+    Balance::new(WEIGHT_FEE_PER_PS).saturating_mul(u128::from(ref_time))
+}
+
+/// Price of so many bytes.
+pub fn length_to_fee(bytes: u32) -> Balance {
+    Balance::new(LENGTH_FEE_PER_BYTE).saturating_mul(u128::from(bytes))
 }

@@ -115,6 +115,7 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str = "What transactions cost.";
     const STORAGE: StorageItems = &[&NEXT_FEE_MULTIPLIER];
     type Call = NoCall;
     type Event = Event;

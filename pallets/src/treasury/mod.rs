@@ -27,6 +27,7 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str = "The pots of the protocol, which fees go to.";
     const STORAGE: StorageItems = &[];
     type Call = NoCall;
     type Event = NoEvent;

@@ -150,6 +150,7 @@ pub struct Pallet<C>(PhantomData<C>);
 impl<C: Dispatch + DecodeWithMemTracking> framework::Pallet for Pallet<C> {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str = "Several calls in one transaction.";
     const STORAGE: StorageItems = &[];
     type Call = Call<C>;
     type Event = Event;

@@ -235,6 +235,7 @@ pub struct Pallet;
 impl framework::Pallet for Pallet {
     const NAME: &'static str = NAME;
     const INDEX: u8 = INDEX;
+    const DOC: &'static str = "Results of tasks: who delivered what, and whether it stands.";
     const STORAGE: StorageItems = &[&RESULTS, &PARAMS];
     type Call = Call;
     type Event = Event;

@@ -1,9 +1,18 @@
 //! What clients are told of the chain, from one description of the runtime.
 
+mod digest;
+mod paths;
+mod v14;
+mod v15;
+mod v16;
+
+pub use digest::{Token, digest};
+
 use crate::{ItemMeta, Pallet};
 use codec::Encode;
-use frame_metadata::{RuntimeMetadataPrefixed, v14};
-use scale_info::{IntoPortable, MetaType, PortableRegistry, Registry, TypeDef, meta_type};
+use frame_metadata::RuntimeMetadataPrefixed;
+use scale_info::{MetaType, PortableRegistry, TypeDef, meta_type};
+use std::collections::BTreeSet;
 
 /// A fixed value of a pallet.
 pub struct ConstantMeta {
@@ -34,6 +43,8 @@ pub struct PalletMeta {
     pub name: &'static str,
     /// Its index.
     pub index: u8,
+    /// What it is for.
+    pub doc: &'static str,
     /// Type of its calls.
     pub calls: MetaType,
     /// Type of its events.
@@ -92,8 +103,21 @@ pub struct RuntimeMeta {
     pub apis: Vec<ApiMeta>,
     /// Type of the runtime itself.
     pub runtime: MetaType,
-    /// Types that clients look for though nothing above refers to them.
-    pub extra_types: Vec<MetaType>,
+    /// Type of any call of any pallet.
+    pub calls: MetaType,
+    /// Type of any event of any pallet.
+    pub events: MetaType,
+    /// Type of any error of any pallet.
+    pub errors: MetaType,
+}
+
+impl RuntimeMeta {
+    /// A part of a transaction, by the name that the transaction's type gives it.
+    fn part(&self, name: &str) -> MetaType {
+        let parameters = self.transaction.type_info().type_params;
+        let found = parameters.iter().find(|parameter| parameter.name == name);
+        found.and_then(|parameter| parameter.ty).expect("a transaction's type names its parts")
+    }
 }
 
 /// Describes a pallet; the list of the runtime and the pallet must agree on the name.
@@ -102,6 +126,7 @@ pub fn pallet<P: Pallet>(name: &'static str) -> PalletMeta {
     PalletMeta {
         name,
         index: P::INDEX,
+        doc: P::DOC,
         calls: meta_type::<P::Call>(),
         events: meta_type::<P::Event>(),
         errors: meta_type::<P::Error>(),
@@ -113,185 +138,46 @@ pub fn pallet<P: Pallet>(name: &'static str) -> PalletMeta {
 /// Version of the transaction format that metadata names.
 const EXTRINSIC_VERSION: u8 = 4;
 
-/// Our paths and those that clients look for.
-const CLIENT_PATHS: &[(&[&str], &[&str])] = &[
-    (&["artel_primitives", "hash", "Hash"], &["primitive_types", "H256"]),
-    (&["artel_primitives", "transaction", "MultiSignature"], &["sp_runtime", "MultiSignature"]),
-    (&["artel_primitives", "block", "Digest"], &["sp_runtime", "generic", "digest", "Digest"]),
-    (
-        &["artel_primitives", "block", "DigestItem"],
-        &["sp_runtime", "generic", "digest", "DigestItem"],
-    ),
-    (&["artel_framework", "error", "DispatchError"], &["sp_runtime", "DispatchError"]),
-    (&["artel_framework", "error", "ModuleError"], &["sp_runtime", "ModuleError"]),
-    (&["artel_framework", "error", "TokenError"], &["sp_runtime", "TokenError"]),
-    (&["artel_framework", "error", "ArithmeticError"], &["sp_arithmetic", "ArithmeticError"]),
-    (&["artel_framework", "weight", "WeightV2"], &["sp_weights", "weight_v2", "Weight"]),
-    (
-        &["artel_framework", "weight", "DispatchInfo"],
-        &["frame_support", "dispatch", "DispatchInfo"],
-    ),
-    (
-        &["artel_framework", "weight", "DispatchClass"],
-        &["frame_support", "dispatch", "DispatchClass"],
-    ),
-    (&["artel_framework", "weight", "Pays"], &["frame_support", "dispatch", "Pays"]),
-    (
-        &["artel_pallets", "system", "limits", "PerDispatchClass"],
-        &["frame_support", "dispatch", "PerDispatchClass"],
-    ),
-    (&["artel_pallets", "system", "limits", "RuntimeDbWeight"], &["sp_weights", "RuntimeDbWeight"]),
-    (
-        &["artel_pallets", "system", "types", "AccountData"],
-        &["pallet_balances", "types", "AccountData"],
-    ),
-    (
-        &["artel_pallets", "system", "types", "ExtraFlags"],
-        &["pallet_balances", "types", "ExtraFlags"],
-    ),
-    (&["artel_pallets", "system", "types", "AccountInfo"], &["frame_system", "AccountInfo"]),
-    (&["artel_pallets", "system", "types", "Phase"], &["frame_system", "Phase"]),
-    (
-        &["artel_pallets", "system", "types", "LastRuntimeUpgradeInfo"],
-        &["frame_system", "LastRuntimeUpgradeInfo"],
-    ),
-    (
-        &["artel_pallets", "transaction_payment", "fee", "Multiplier"],
-        &["sp_arithmetic", "fixed_point", "FixedU128"],
-    ),
-    (&["artel_runtime", "version", "RuntimeVersion"], &["sp_version", "RuntimeVersion"]),
-];
-
-/// Pallets whose types clients know under FRAME's crate names.
-const FRAME_PALLETS: &[(&str, &str)] = &[
-    ("system", "frame_system"),
-    ("timestamp", "pallet_timestamp"),
-    ("balances", "pallet_balances"),
-    ("session", "pallet_session"),
-    ("treasury", "pallet_treasury"),
-    ("utility", "pallet_utility"),
-    ("transaction_payment", "pallet_transaction_payment"),
-    ("sudo", "pallet_sudo"),
-];
-
 /// Metadata version 14 with its prefix, as `state_getMetadata` gives it.
 pub fn v14(meta: RuntimeMeta) -> Vec<u8> {
-    let RuntimeMeta { pallets, transaction, extensions, apis, runtime, extra_types } = meta;
-    let mut extra = extra_types;
-    for method in apis.into_iter().flat_map(|api| api.methods) {
-        extra.extend(method.inputs.into_iter().map(|(_, ty)| ty));
-        extra.push(method.output);
-    }
-    let extrinsic = v14::ExtrinsicMetadata {
-        ty: transaction,
-        version: EXTRINSIC_VERSION,
-        signed_extensions: extensions
-            .into_iter()
-            .map(|e| v14::SignedExtensionMetadata {
-                identifier: e.id,
-                ty: e.ty,
-                additional_signed: e.additional,
-            })
-            .collect(),
-    };
-    let mut registry = Registry::new();
-    let pallets = registry.map_into_portable(pallets.into_iter().map(v14_pallet));
-    let extrinsic = extrinsic.into_portable(&mut registry);
-    let ty = registry.register_type(&runtime);
-    registry.register_types(extra);
-    let mut metadata = v14::RuntimeMetadataV14 { types: registry.into(), pallets, extrinsic, ty };
-    rename_paths(&mut metadata.types);
-    drop_empty(&mut metadata);
-    RuntimeMetadataPrefixed::from(metadata).encode()
+    RuntimeMetadataPrefixed::from(v14::build(meta)).encode()
 }
 
-fn v14_pallet(pallet: PalletMeta) -> v14::PalletMetadata {
-    let entries = pallet.storage.into_iter().map(v14_entry).collect::<Vec<_>>();
-    v14::PalletMetadata {
-        name: pallet.name,
-        storage: (!entries.is_empty())
-            .then_some(v14::PalletStorageMetadata { prefix: pallet.name, entries }),
-        calls: Some(v14::PalletCallMetadata { ty: pallet.calls }),
-        event: Some(v14::PalletEventMetadata { ty: pallet.events }),
-        constants: pallet
-            .constants
-            .into_iter()
-            .map(|c| v14::PalletConstantMetadata {
-                name: c.name,
-                ty: c.ty,
-                value: c.value,
-                docs: vec![c.doc],
-            })
-            .collect(),
-        error: Some(v14::PalletErrorMetadata { ty: pallet.errors }),
-        index: pallet.index,
-    }
+/// Metadata version 15 with its prefix: it tells of runtime calls, too.
+pub fn v15(meta: RuntimeMeta) -> Vec<u8> {
+    RuntimeMetadataPrefixed::from(v15::build(meta)).encode()
 }
 
-fn v14_entry(meta: ItemMeta) -> v14::StorageEntryMetadata {
-    use v14::{StorageEntryModifier as Modifier, StorageEntryType as Entry};
-    v14::StorageEntryMetadata {
-        name: meta.item.name,
-        modifier: if meta.default.is_some() { Modifier::Default } else { Modifier::Optional },
-        ty: match meta.key {
-            None => Entry::Plain(meta.value),
-            Some(key) => Entry::Map { hashers: meta.hashers, key, value: meta.value },
-        },
-        // An optional item's default is `None`.
-        default: meta.default.unwrap_or_else(|| vec![0]),
-        docs: vec![meta.item.doc],
-    }
+/// Metadata version 16 with its prefix.
+pub fn v16(meta: RuntimeMeta) -> Vec<u8> {
+    RuntimeMetadataPrefixed::from(v16::build(meta)).encode()
 }
 
-/// Gives types the paths that clients look for.
-fn rename_paths(types: &mut PortableRegistry) {
-    for entry in &mut types.types {
-        let segments = &mut entry.ty.path.segments;
-        let renamed = CLIENT_PATHS.iter().find(|(ours, _)| *segments == *ours);
-        if let Some((_, theirs)) = renamed {
-            *segments = theirs.iter().map(|s| (*s).to_owned()).collect();
-            continue;
-        }
-        let frame = match &segments[..] {
-            [krate, pallet, ..] if krate == "artel_pallets" => {
-                FRAME_PALLETS.iter().find(|(ours, _)| pallet == ours)
+/// Types without values. A pallet without calls, events or errors has none in metadata either, nor a variant for them.
+struct Empty(BTreeSet<u32>);
+
+impl Empty {
+    /// Drops the variants that can have no value.
+    fn drop_from(types: &mut PortableRegistry) -> Self {
+        let is_empty =
+            |def: &TypeDef<_>| matches!(def, TypeDef::Variant(v) if v.variants.is_empty());
+        let empty = types.types.iter().filter(|entry| is_empty(&entry.ty.type_def));
+        let empty = Self(empty.map(|entry| entry.id).collect());
+        for entry in &mut types.types {
+            if let TypeDef::Variant(variant) = &mut entry.ty.type_def {
+                variant.variants.retain(|v| !v.fields.iter().any(|f| empty.has(f.ty.id)));
             }
-            _ => None,
-        };
-        if let Some((_, theirs)) = frame {
-            *segments = frame_segments(theirs, &segments[2..]);
         }
+        empty
+    }
+
+    fn has(&self, ty: u32) -> bool {
+        self.0.contains(&ty)
     }
 }
 
-/// FRAME's pallets keep calls, events and errors in a module of their own.
-fn frame_segments(krate: &str, rest: &[String]) -> Vec<String> {
-    let krate = std::iter::once(krate.to_owned());
-    match rest {
-        [.., name] if name == "Call" || name == "Event" || name == "Error" => {
-            krate.chain(["pallet".to_owned(), name.clone()]).collect()
-        }
-        _ => krate.chain(rest.iter().cloned()).collect(),
-    }
-}
-
-/// A pallet without calls, events or errors has none in metadata either, nor a variant for them.
-fn drop_empty(metadata: &mut v14::RuntimeMetadataV14) {
-    let empty: Vec<bool> = metadata
-        .types
-        .types
-        .iter()
-        .map(|t| matches!(&t.ty.type_def, TypeDef::Variant(v) if v.variants.is_empty()))
-        .collect();
-    let is_empty = |ty: u32| usize::try_from(ty).ok().and_then(|at| empty.get(at)) == Some(&true);
-    for entry in &mut metadata.types.types {
-        if let TypeDef::Variant(variant) = &mut entry.ty.type_def {
-            variant.variants.retain(|v| !v.fields.iter().any(|f| is_empty(f.ty.id)));
-        }
-    }
-    for pallet in &mut metadata.pallets {
-        pallet.calls.take_if(|calls| is_empty(calls.ty.id));
-        pallet.event.take_if(|event| is_empty(event.ty.id));
-        pallet.error.take_if(|error| is_empty(error.ty.id));
-    }
+/// Renames types as clients know them, and drops what has no values.
+fn finish(types: &mut PortableRegistry) -> Empty {
+    paths::rename(types);
+    Empty::drop_from(types)
 }

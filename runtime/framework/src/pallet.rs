@@ -76,6 +76,8 @@ pub trait Pallet {
     const NAME: &'static str;
     /// Index in calls, events and errors. It never changes.
     const INDEX: u8;
+    /// What the pallet is for, in a sentence for users.
+    const DOC: &'static str;
     /// Everything that the pallet keeps in state.
     const STORAGE: StorageItems;
     /// What users can do.

@@ -51,6 +51,7 @@ mod counter {
     impl crate::Pallet for Pallet {
         const NAME: &'static str = NAME;
         const INDEX: u8 = INDEX;
+        const DOC: &'static str = "Counts.";
         const STORAGE: StorageItems = &[&COUNTS, &ALARMS];
         type Call = Call;
         type Event = NoEvent;
@@ -142,24 +143,51 @@ fn a_scan_counts_what_it_passes_over() {
     assert_eq!(cx.used().reads, 10);
 }
 
-#[test]
-fn metadata_14_decodes_and_has_no_empty_parts() {
-    let meta = metadata::RuntimeMeta {
+fn described() -> metadata::RuntimeMeta {
+    metadata::RuntimeMeta {
         pallets: composed::pallets(),
         transaction: meta_type::<primitives::Transaction<composed::RuntimeCall>>(),
         extensions: Vec::new(),
         apis: Vec::new(),
         runtime: meta_type::<()>(),
-        extra_types: vec![meta_type::<composed::RuntimeEvent>(), meta_type::<DispatchError>()],
-    };
-    let bytes = metadata::v14(meta);
+        calls: meta_type::<composed::RuntimeCall>(),
+        events: meta_type::<composed::RuntimeEvent>(),
+        errors: meta_type::<composed::RuntimeError>(),
+    }
+}
+
+fn decoded(bytes: &[u8]) -> RuntimeMetadata {
+    RuntimeMetadataPrefixed::decode(&mut &bytes[..]).expect("it was just encoded").1
+}
+
+#[test]
+fn metadata_decodes_and_has_no_empty_parts() {
+    let bytes = metadata::v14(described());
     assert!(bytes.starts_with(b"meta\x0e"));
-    let decoded = RuntimeMetadataPrefixed::decode(&mut &bytes[..]).expect("it was just encoded");
-    let RuntimeMetadata::V14(meta) = decoded.1 else { panic!("not version 14") };
-    assert_eq!(meta.pallets.len(), 1);
-    assert!(meta.pallets[0].event.is_none() && meta.pallets[0].calls.is_some());
-    let paths: Vec<_> = meta.types.types.iter().map(|t| t.ty.path.segments.join("::")).collect();
-    for path in ["sp_core::crypto::AccountId32", "sp_runtime::DispatchError"] {
+    let RuntimeMetadata::V14(v14) = decoded(&bytes) else { panic!("not version 14") };
+    let RuntimeMetadata::V15(v15) = decoded(&metadata::v15(described())) else {
+        panic!("not version 15")
+    };
+    let RuntimeMetadata::V16(v16) = decoded(&metadata::v16(described())) else {
+        panic!("not version 16")
+    };
+    assert!(v14.pallets[0].event.is_none() && v14.pallets[0].calls.is_some());
+    assert!(v15.pallets[0].event.is_none() && v15.pallets[0].calls.is_some());
+    assert!(v16.pallets[0].event.is_none() && v16.pallets[0].calls.is_some());
+    for (types, events) in [
+        (&v15.types, v15.outer_enums.event_enum_ty.id),
+        (&v16.types, v16.outer_enums.event_enum_ty.id),
+    ] {
+        let scale_info::TypeDef::Variant(events) =
+            &types.resolve(events).expect("it is registered").type_def
+        else {
+            panic!("events are no enum")
+        };
+        assert!(events.variants.is_empty(), "a pallet without events has no variant");
+    }
+    for types in [v14.types, v15.types, v16.types] {
+        let paths: Vec<_> = types.types.iter().map(|t| t.ty.path.segments.join("::")).collect();
+        let path = "sp_core::crypto::AccountId32";
         assert!(paths.iter().any(|p| p == path), "{path} is not among {paths:?}");
     }
 }

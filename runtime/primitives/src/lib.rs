@@ -21,8 +21,8 @@ pub use hash::{Hash, ParseHashError};
 pub use state::{RawKey, RawValue, StateRead, Writes};
 pub use text::shown;
 pub use transaction::{
-    MultiSignature, SIGNING_PAYLOAD_PLAIN_MAX, SigningContext, Transaction, TransactionExtra,
-    signing_payload,
+    CheckMetadataHash, MetadataMode, MultiSignature, SIGNING_PAYLOAD_PLAIN_MAX, SigningContext,
+    Transaction, TransactionExtra, signing_payload,
 };
 pub use validators::{Certificate, ValidatorInfo, ValidatorSet};
 

@@ -56,10 +56,10 @@ fn a_signed_transaction_has_the_bytes_of_extrinsic_version_4() {
     let tx = Transaction::Signed {
         address: AccountId([1; 32]).into(),
         signature: MultiSignature::Sr25519([2; 64]),
-        extra: TransactionExtra { era: Era::Immortal, nonce: 1, tip: Balance::ZERO },
+        extra: TransactionExtra::new(Era::Immortal, 1, Balance::ZERO),
         call: [5u8, 3],
     };
-    let bytes = [&[0x84, 0][..], &[1; 32], &[1], &[2; 64], &[0, 4, 0], &[5, 3]].concat();
+    let bytes = [&[0x84, 0][..], &[1; 32], &[1], &[2; 64], &[0, 4, 0, 0], &[5, 3]].concat();
     assert_eq!(tx.encode(), bytes);
     assert_eq!(Transaction::decode(&mut &bytes[..]), Ok(tx));
     assert_eq!(Transaction::Bare([3u8, 0]).encode(), [4, 3, 0]);
@@ -67,13 +67,22 @@ fn a_signed_transaction_has_the_bytes_of_extrinsic_version_4() {
 
 #[test]
 fn a_long_payload_is_hashed_before_it_is_signed() {
-    let extra = TransactionExtra { era: Era::Immortal, nonce: 0, tip: Balance::ZERO };
+    let extra = TransactionExtra::new(Era::Immortal, 0, Balance::ZERO);
     let (genesis, birth) = (Hash([7; 32]), Hash([8; 32]));
-    let context = SigningContext { spec_version: 1, transaction_version: 2, genesis, birth };
-    let around = 3 + 4 + 4 + 32 + 32;
+    let context = SigningContext {
+        spec_version: 1,
+        transaction_version: 2,
+        genesis,
+        birth,
+        metadata_digest: None,
+    };
+    let around = 4 + 4 + 4 + 32 + 32 + 1;
     let plain = signing_payload(&vec![9; 256 - around], &extra, &context);
     assert_eq!(plain.len(), 256);
-    assert!(plain.ends_with(&[[7; 32], [8; 32]].concat()));
+    assert!(plain.ends_with(&[&[7; 32][..], &[8; 32], &[0]].concat()));
+    let with_digest = SigningContext { metadata_digest: Some(Hash([9; 32])), ..context };
+    let covering = signing_payload(&[], &extra, &with_digest);
+    assert!(covering.ends_with(&[&[8; 32][..], &[1], &[9; 32]].concat()));
     let hashed = signing_payload(&vec![9; 257 - around], &extra, &context);
     assert_eq!(hashed.len(), 32);
 }

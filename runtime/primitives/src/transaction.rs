@@ -22,6 +22,27 @@ pub enum MultiSignature {
     Ecdsa([u8; 65]),
 }
 
+/// Whether a signature covers the digest of the metadata: a wallet then signs only what the chain reads as it showed it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo,
+)]
+pub enum MetadataMode {
+    /// It does not.
+    #[default]
+    Disabled,
+    /// It does.
+    Enabled,
+}
+
+/// The extension of that name, as Substrate describes it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo,
+)]
+pub struct CheckMetadataHash {
+    /// Whether it is checked.
+    pub mode: MetadataMode,
+}
+
 /// What the signer adds to the call, in wire order: the extensions that have bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct TransactionExtra {
@@ -33,6 +54,15 @@ pub struct TransactionExtra {
     /// Paid to the author on top of the fee, for priority.
     #[codec(compact)]
     pub tip: Balance,
+    /// Whether the signature covers the digest of the metadata.
+    pub metadata: CheckMetadataHash,
+}
+
+impl TransactionExtra {
+    /// For a signature that does not cover the digest of the metadata.
+    pub fn new(era: Era, nonce: Nonce, tip: Balance) -> Self {
+        Self { era, nonce, tip, metadata: CheckMetadataHash::default() }
+    }
 }
 
 /// What the signature covers though the transaction does not carry it.
@@ -46,17 +76,24 @@ pub struct SigningContext {
     pub genesis: Hash,
     /// Hash of the block in which the transaction's era began; genesis if immortal.
     pub birth: Hash,
+    /// Digest of the metadata; some exactly if [`TransactionExtra::metadata`] says so.
+    pub metadata_digest: Option<Hash>,
 }
+
+/// Most bytes that extensions and context add to a call.
+const ADDED_BYTES_MAX: usize = 130;
 
 /// The bytes that a signer signs: call, extensions and context, hashed if longer than
 /// [`SIGNING_PAYLOAD_PLAIN_MAX`].
 pub fn signing_payload(call: &[u8], extra: &TransactionExtra, context: &SigningContext) -> Vec<u8> {
-    let mut payload = call.to_vec();
+    let mut payload = Vec::with_capacity(call.len() + ADDED_BYTES_MAX);
+    payload.extend_from_slice(call);
     extra.encode_to(&mut payload);
     context.spec_version.encode_to(&mut payload);
     context.transaction_version.encode_to(&mut payload);
     context.genesis.encode_to(&mut payload);
     context.birth.encode_to(&mut payload);
+    context.metadata_digest.encode_to(&mut payload);
     if payload.len() > SIGNING_PAYLOAD_PLAIN_MAX {
         return blake2_256(&payload).0.to_vec();
     }
@@ -72,7 +109,7 @@ pub enum Transaction<C> {
         address: MultiAddress,
         /// Over [`signing_payload`].
         signature: MultiSignature,
-        /// Era, nonce and tip.
+        /// Era, nonce, tip and what the signature covers.
         extra: TransactionExtra,
         /// What to do.
         call: C,

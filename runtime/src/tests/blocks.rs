@@ -137,7 +137,7 @@ fn a_transaction_is_refused_for_what_is_wrong_with_it() {
     let mut chain = Chain::dev();
     chain.block(&[]);
     let good = chain.sign("Alice", pay("Bob", 5));
-    let extra = |nonce, era| TransactionExtra { era, nonce, tip: Balance::ZERO };
+    let extra = |nonce, era| TransactionExtra::new(era, nonce, Balance::ZERO);
     let refused = |bytes: &OpaqueTransaction| chain.verify(bytes).err();
 
     assert_eq!(refused(&good), None);
@@ -189,7 +189,7 @@ fn a_signature_counts_in_its_own_era_only() {
     let mut chain = Chain::dev();
     (0..4).for_each(|_| drop(chain.block(&[])));
     let era = Era::mortal(4, chain.head.number);
-    let extra = TransactionExtra { era, nonce: 0, tip: Balance::ZERO };
+    let extra = TransactionExtra::new(era, 0, Balance::ZERO);
     let bytes = chain.sign_with("Alice", pay("Bob", 5), extra);
     let checked = chain.verify(&bytes).expect("the head may be the birth block").verified(5);
     let validity = validate(&chain.state, 5, &checked.tx).expect("it is alive");
@@ -241,11 +241,7 @@ fn a_full_block_refuses_and_stays_as_it_was() {
     let mut chain = Chain::dev();
     let remark = |nonce| {
         let call = RuntimeCall::System(system::Call::remark { remark: vec![0; 250_000] });
-        chain.sign_with(
-            "Alice",
-            call,
-            TransactionExtra { era: Era::Immortal, nonce, tip: Balance::ZERO },
-        )
+        chain.sign_with("Alice", call, TransactionExtra::new(Era::Immortal, nonce, Balance::ZERO))
     };
     let transactions: Vec<_> = (0..25).map(remark).collect();
     let (_, verdicts) = chain.block(&transactions);

@@ -76,8 +76,7 @@ impl Chain {
 
     /// A transaction with the sender's next nonce.
     pub fn sign(&self, name: &str, call: RuntimeCall) -> OpaqueTransaction {
-        let extra =
-            TransactionExtra { era: Era::Immortal, nonce: self.nonce(name), tip: Balance::ZERO };
+        let extra = TransactionExtra::new(Era::Immortal, self.nonce(name), Balance::ZERO);
         self.sign_with(name, call, extra)
     }
 
@@ -87,17 +86,25 @@ impl Chain {
         call: RuntimeCall,
         extra: TransactionExtra,
     ) -> OpaqueTransaction {
+        self.sign_over(name, call, extra, None)
+    }
+
+    /// A transaction whose signature covers this digest of the metadata.
+    pub fn sign_over(
+        &self,
+        name: &str,
+        call: RuntimeCall,
+        extra: TransactionExtra,
+        digest: Option<Hash>,
+    ) -> OpaqueTransaction {
         let birth = match extra.era.birth(self.head.number) {
             0 => self.genesis,
             birth if birth == self.head.number => self.head.hash(),
             birth => system::block_hash(&self.state, birth).expect("the era began lately"),
         };
-        let version = crate::version();
         let context = SigningContext {
-            spec_version: version.spec_version,
-            transaction_version: version.transaction_version,
-            genesis: self.genesis,
-            birth,
+            metadata_digest: digest,
+            ..crate::version().signing_context(self.genesis, birth)
         };
         let payload = signing_payload(&call.encode(), &extra, &context);
         let signature =

@@ -99,7 +99,7 @@ fn fees_and_tips_arrive_in_the_pots_and_at_the_author() {
     };
     let (before, author, payer) = (pots(&chain), chain.free("Alice"), chain.free("Bob"));
     let tip = Balance::new(12_345);
-    let extra = TransactionExtra { era: Era::Immortal, nonce: 0, tip };
+    let extra = TransactionExtra::new(Era::Immortal, 0, tip);
     let events = chain.include(chain.sign_with("Bob", pay("Charlie", 1), extra));
     let after = pots(&chain);
     let gained = minus(after[0], before[0]).saturating_add(minus(after[1], before[1]));
@@ -188,7 +188,7 @@ fn busy_blocks_cost_more_and_idle_ones_less_again() {
         let first = nonce * 1000;
         let calls = (first..first + 1000).map(fresh).collect();
         let call = RuntimeCall::Utility(utility::Call::batch_all { calls });
-        let extra = TransactionExtra { era: Era::Immortal, nonce, tip: Balance::ZERO };
+        let extra = TransactionExtra::new(Era::Immortal, nonce, Balance::ZERO);
         chain.sign_with("Alice", call, extra)
     };
     let transactions: Vec<_> = (0..14).map(|nonce| many(&chain, nonce)).collect();

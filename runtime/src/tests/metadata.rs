@@ -1,35 +1,58 @@
-use super::chain::{Chain, account, pay};
-use crate::{
-    CallError, InvalidTransaction, Position, RuntimeVersion, TransactionValidityError,
-    UnknownTransaction, ValidTransaction, call, metadata_v14, version,
-};
-use codec::{Decode, DecodeAll, Encode};
+use crate::{METADATA_VERSIONS, describe, metadata, version};
+use codec::{Compact, DecodeAll, Encode};
 use frame_metadata::{
     RuntimeMetadata, RuntimeMetadataPrefixed,
     v14::{RuntimeMetadataV14, StorageEntryType},
+    v15::RuntimeMetadataV15,
+    v16::{ItemDeprecationInfo, RuntimeMetadataV16},
 };
-use framework::MemState;
-use primitives::{Hash, Nonce, OpaqueTransaction, Transaction};
-use scale_info::{TypeDef, form::PortableForm};
+use scale_info::{PortableRegistry, TypeDef, form::PortableForm};
+use std::collections::BTreeMap;
 
-fn metadata() -> RuntimeMetadataV14 {
-    let prefixed = RuntimeMetadataPrefixed::decode_all(&mut metadata_v14()).expect("it decodes");
-    match prefixed.1 {
-        RuntimeMetadata::V14(metadata) => metadata,
-        other => panic!("metadata has version {}", other.version()),
-    }
+/// What this chain's transactions carry and sign, in wire order.
+const EXTENSIONS: [&str; 9] = [
+    "CheckNonZeroSender",
+    "CheckSpecVersion",
+    "CheckTxVersion",
+    "CheckGenesis",
+    "CheckMortality",
+    "CheckNonce",
+    "CheckWeight",
+    "ChargeTransactionPayment",
+    "CheckMetadataHash",
+];
+
+fn decoded(version: u32) -> RuntimeMetadata {
+    let bytes = metadata(version).expect("it is served");
+    let prefixed = RuntimeMetadataPrefixed::decode_all(&mut &bytes[..]).expect("it decodes");
+    assert_eq!(prefixed.1.version(), version);
+    prefixed.1
 }
 
-fn path_of(metadata: &RuntimeMetadataV14, id: u32) -> String {
-    let ty = metadata.types.resolve(id).expect("every type is in the registry");
-    ty.path.segments.join("::")
+fn v14() -> RuntimeMetadataV14 {
+    let RuntimeMetadata::V14(metadata) = decoded(14) else { panic!("it is version 14") };
+    metadata
+}
+
+pub fn v15() -> RuntimeMetadataV15 {
+    let RuntimeMetadata::V15(metadata) = decoded(15) else { panic!("it is version 15") };
+    metadata
+}
+
+fn v16() -> RuntimeMetadataV16 {
+    let RuntimeMetadata::V16(metadata) = decoded(16) else { panic!("it is version 16") };
+    metadata
+}
+
+fn path_of(types: &PortableRegistry, id: u32) -> String {
+    types.resolve(id).expect("every type is in the registry").path.segments.join("::")
 }
 
 #[test]
 fn metadata_names_the_types_that_clients_look_for() {
-    let metadata = metadata();
-    let paths: Vec<_> =
-        metadata.types.types.iter().map(|t| t.ty.path.segments.join("::")).collect();
+    let all = [v14().types, v15().types, v16().types];
+    let all = all
+        .map(|types| types.types.iter().map(|t| t.ty.path.segments.join("::")).collect::<Vec<_>>());
     for path in [
         "sp_core::crypto::AccountId32",
         "sp_runtime::multiaddress::MultiAddress",
@@ -49,30 +72,74 @@ fn metadata_names_the_types_that_clients_look_for() {
         "artel_runtime::RuntimeEvent",
         "artel_runtime::RuntimeError",
     ] {
-        assert!(paths.iter().any(|p| p == path), "{path} is missing");
+        for (paths, version) in all.iter().zip(METADATA_VERSIONS) {
+            assert!(paths.iter().any(|p| p == path), "{path} is missing in version {version}");
+        }
+    }
+}
+
+#[test]
+fn all_versions_of_metadata_tell_the_same() {
+    let (v14, v15, v16) = (v14(), v15(), v16());
+    assert!(metadata(13).is_none() && metadata(17).is_none());
+    assert_eq!((v15.pallets.len(), v16.pallets.len()), (v14.pallets.len(), v14.pallets.len()));
+    for ((a, b), c) in v14.pallets.iter().zip(&v15.pallets).zip(&v16.pallets) {
+        assert_eq!((&b.name, b.index), (&a.name, a.index));
+        assert_eq!((&c.name, c.index), (&a.name, a.index));
+        let parts = (a.calls.is_some(), a.event.is_some(), a.error.is_some());
+        assert_eq!((b.calls.is_some(), b.event.is_some(), b.error.is_some()), parts);
+        assert_eq!((c.calls.is_some(), c.event.is_some(), c.error.is_some()), parts);
+        let constants: Vec<_> = a.constants.iter().map(|it| (&it.name, &it.value)).collect();
+        assert!(b.constants.iter().map(|it| (&it.name, &it.value)).eq(constants.iter().copied()));
+        assert!(c.constants.iter().map(|it| (&it.name, &it.value)).eq(constants.iter().copied()));
+        let entries = a.storage.as_ref().map(|storage| storage.entries.len());
+        assert_eq!(b.storage.as_ref().map(|storage| storage.entries.len()), entries);
+        assert_eq!(c.storage.as_ref().map(|storage| storage.entries.len()), entries);
+        assert!(!b.docs[0].is_empty() && b.docs == c.docs, "{} says what it is for", b.name);
+        assert!(c.associated_types.is_empty() && c.view_functions.is_empty());
+        assert_eq!(c.deprecation_info, ItemDeprecationInfo::NotDeprecated);
+    }
+    for (types, outer) in [
+        (&v15.types, [&v15.outer_enums.call_enum_ty, &v15.outer_enums.event_enum_ty]),
+        (&v16.types, [&v16.outer_enums.call_enum_ty, &v16.outer_enums.event_enum_ty]),
+    ] {
+        let paths = outer.map(|ty| path_of(types, ty.id));
+        assert_eq!(paths, ["artel_runtime::RuntimeCall", "artel_runtime::RuntimeEvent"]);
+    }
+    let error = path_of(&v16.types, v16.outer_enums.error_enum_ty.id);
+    assert_eq!(error, "artel_runtime::RuntimeError");
+    assert!(v15.custom.map.is_empty() && v16.custom.map.is_empty());
+}
+
+#[test]
+fn runtime_calls_are_described_as_they_are_served() {
+    let (v15, v16) = (v15(), v16());
+    let described = describe().apis;
+    assert_eq!((v15.apis.len(), v16.apis.len()), (described.len(), described.len()));
+    for ((ours, a), b) in described.iter().zip(&v15.apis).zip(&v16.apis) {
+        assert_eq!((ours.name, ours.name), (a.name.as_str(), b.name.as_str()));
+        assert_eq!(Compact(ours.version), b.version);
+        for ((ours, a), b) in ours.methods.iter().zip(&a.methods).zip(&b.methods) {
+            assert_eq!((ours.name, ours.name), (a.name.as_str(), b.name.as_str()));
+            assert_eq!((ours.inputs.len(), ours.inputs.len()), (a.inputs.len(), b.inputs.len()));
+            assert!(v15.types.resolve(a.output.id).is_some());
+            assert!(v16.types.resolve(b.output.id).is_some());
+            assert!(!a.docs[0].is_empty() && a.docs == b.docs);
+        }
     }
 }
 
 #[test]
 fn the_transaction_is_described_as_clients_build_it() {
-    let metadata = metadata();
-    let extensions: Vec<_> =
-        metadata.extrinsic.signed_extensions.iter().map(|e| e.identifier.as_str()).collect();
-    assert_eq!(
-        extensions,
-        [
-            "CheckNonZeroSender",
-            "CheckSpecVersion",
-            "CheckTxVersion",
-            "CheckGenesis",
-            "CheckMortality",
-            "CheckNonce",
-            "CheckWeight",
-            "ChargeTransactionPayment",
-        ]
-    );
-    assert_eq!(metadata.extrinsic.version, 4);
-    let extrinsic = metadata.types.resolve(metadata.extrinsic.ty.id).expect("it is registered");
+    let (v14, v15, v16) = (v14().extrinsic, v15().extrinsic, v16().extrinsic);
+    assert!(v14.signed_extensions.iter().map(|e| e.identifier.as_str()).eq(EXTENSIONS));
+    assert!(v15.signed_extensions.iter().map(|e| e.identifier.as_str()).eq(EXTENSIONS));
+    assert!(v16.transaction_extensions.iter().map(|e| e.identifier.as_str()).eq(EXTENSIONS));
+    assert_eq!((v14.version, v15.version, v16.versions), (4, 4, vec![4]));
+    let all: Vec<_> = (0..9).map(Compact).collect();
+    assert_eq!(v16.transaction_extensions_by_version, BTreeMap::from([(0, all)]));
+    let types = self::v14().types;
+    let extrinsic = types.resolve(v14.ty.id).expect("it is registered");
     let parameters: Vec<_> = extrinsic.type_params.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(parameters, ["Address", "Call", "Signature", "Extra"]);
 }
@@ -88,7 +155,7 @@ fn variants(metadata: &RuntimeMetadataV14, path: &str) -> Vec<(u8, String)> {
 
 #[test]
 fn indices_are_forever() {
-    let metadata = metadata();
+    let metadata = v14();
     let indices: Vec<_> = metadata.pallets.iter().map(|p| (p.name.as_str(), p.index)).collect();
     for forever in [
         ("System", 0),
@@ -118,7 +185,7 @@ fn indices_are_forever() {
 
 #[test]
 fn storage_and_constants_are_those_of_the_contract() {
-    let metadata = metadata();
+    let metadata = v14();
     let pallet = |name: &str| {
         metadata.pallets.iter().find(|p| p.name == name).expect("the pallet is listed")
     };
@@ -138,102 +205,13 @@ fn storage_and_constants_are_those_of_the_contract() {
     assert_eq!(storage.prefix, "System");
     let entry = |name: &str| storage.entries.iter().find(|e| e.name == name).expect("listed");
     let StorageEntryType::Map { value, .. } = &entry("Account").ty else { panic!("not a map") };
-    assert_eq!(path_of(&metadata, value.id), "frame_system::AccountInfo");
+    assert_eq!(path_of(&metadata.types, value.id), "frame_system::AccountInfo");
     let StorageEntryType::Plain(events) = &entry("Events").ty else { panic!("not a value") };
     let TypeDef::Sequence(list) = &metadata.types.resolve(events.id).expect("registered").type_def
     else {
         panic!("not a list")
     };
-    assert_eq!(path_of(&metadata, list.type_param.id), "frame_system::EventRecord");
+    assert_eq!(path_of(&metadata.types, list.type_param.id), "frame_system::EventRecord");
     assert_eq!(entry("Account").default.len(), 80);
     assert_eq!(entry("Events").default, [0]);
-}
-
-fn ask(state: &MemState, at: &Position, method: &str, args: &[u8]) -> Vec<u8> {
-    call(state, at, method, args).expect("it is served")
-}
-
-#[test]
-fn runtime_calls_answer_in_substrates_bytes() {
-    let mut chain = Chain::dev();
-    chain.include(chain.sign("Alice", pay("Bob", 5)));
-    let at = chain.position();
-    let ask = |method: &str, args: &[u8]| ask(&chain.state, &at, method, args);
-    let shown = RuntimeVersion::decode_all(&mut &ask("Core_version", &[])[..]);
-    assert_eq!(shown, Ok(version()));
-    assert_eq!(ask("Metadata_metadata_versions", &[]), vec![14u32].encode());
-    assert_eq!(ask("Metadata_metadata", &[]), metadata_v14().encode());
-    let at_version = |version: u32| ask("Metadata_metadata_at_version", &version.encode());
-    assert_eq!(at_version(14), Some(metadata_v14()).encode());
-    assert_eq!(at_version(16), [0]);
-    let nonce = ask("AccountNonceApi_account_nonce", &account("Alice").encode());
-    assert_eq!(nonce, 1u32.encode());
-    let unknown = call(&chain.state, &at, "Core_nothing", &[]).expect_err("it is not served");
-    assert_eq!(unknown.to_string(), "Exported method Core_nothing is not found");
-    let bad = call(&chain.state, &at, "AccountNonceApi_account_nonce", &[1]);
-    assert!(matches!(bad, Err(CallError::BadArguments { .. })));
-}
-
-#[test]
-fn validate_transaction_tells_pools_and_clients() {
-    let mut chain = Chain::dev();
-    chain.include(chain.sign("Alice", pay("Bob", 5)));
-    let at = chain.position();
-    type Verdict = Result<ValidTransaction, TransactionValidityError>;
-    let verdict = |tx: &OpaqueTransaction| {
-        let args = (2u8, tx, Hash::ZERO).encode();
-        let answer = ask(&chain.state, &at, "TaggedTransactionQueue_validate_transaction", &args);
-        Verdict::decode_all(&mut &answer[..]).expect("it decodes")
-    };
-    let good = chain.sign("Alice", pay("Bob", 5));
-    let valid = verdict(&good).expect("it is valid");
-    assert_eq!(valid.provides, [(account("Alice"), 1 as Nonce).encode()]);
-    assert_eq!((valid.requires.len(), valid.longevity, valid.propagate), (0, u64::MAX, true));
-    let mut forged = good;
-    let last = forged.0.len() - 1;
-    forged.0[last] ^= 4;
-    let invalid = TransactionValidityError::Invalid(InvalidTransaction::BadProof);
-    assert_eq!(verdict(&forged), Err(invalid));
-    let bare = OpaqueTransaction(Transaction::Bare(pay("Bob", 5)).encode());
-    let unknown = TransactionValidityError::Unknown(UnknownTransaction::NoUnsignedValidator);
-    assert_eq!(verdict(&bare), Err(unknown));
-}
-
-#[test]
-fn the_version_has_the_contracts_json_and_api_ids() {
-    let json = serde_json::to_value(version()).expect("it is JSON");
-    assert_eq!((&json["specName"], &json["implName"]), (&"artel".into(), &"artel-node".into()));
-    assert_eq!((&json["specVersion"], &json["stateVersion"]), (&1.into(), &1.into()));
-    let ids: Vec<_> = version().apis.iter().map(|(id, _)| hex::encode(id)).collect();
-    let expected = [
-        "df6acb689907609b",
-        "37e397fc7c91f5e4",
-        "d2bc9897eed08f15",
-        "bc9d89904f5b923f",
-        "37c8bb1350a9a2a8",
-    ];
-    assert_eq!(ids, expected);
-    assert_eq!(json["apis"][0], serde_json::json!(["0xdf6acb689907609b", 5]));
-    let back: RuntimeVersion = serde_json::from_value(json).expect("it reads its own JSON");
-    assert_eq!(back, version());
-}
-
-#[test]
-fn refusals_have_substrates_codes_and_words() {
-    let cases: [(InvalidTransaction, u8, &str); 5] = [
-        (InvalidTransaction::Call, 0, "Transaction call is not expected"),
-        (
-            InvalidTransaction::Payment,
-            1,
-            "Inability to pay some fees (e.g. account balance too low)",
-        ),
-        (InvalidTransaction::Stale, 3, "Transaction is outdated"),
-        (InvalidTransaction::BadProof, 4, "Transaction has a bad signature"),
-        (InvalidTransaction::BadSigner, 10, "Invalid signing address"),
-    ];
-    for (invalid, code, text) in cases {
-        assert_eq!((invalid.encode(), invalid.to_string()), (vec![code], text.to_owned()));
-    }
-    let custom = InvalidTransaction::decode(&mut &[7, 9][..]).expect("it decodes");
-    assert_eq!(custom.to_string(), "Custom error: 9");
 }

@@ -1,7 +1,9 @@
 //! Tests of the whole runtime.
 
 mod blocks;
+mod calls;
 mod chain;
+mod digest;
 mod fees;
 mod listing;
 mod metadata;

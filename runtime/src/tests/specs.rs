@@ -119,13 +119,14 @@ fn a_spec_that_cannot_begin_says_why() {
         spec.validate().expect_err("the spec is wrong")
     };
     type Change = fn(&mut ChainSpec);
-    let cases: [(Change, &str); 12] = [
+    let cases: [(Change, &str); 13] = [
         (|s| s.id = "a b".to_owned(), "letters, digits"),
         (|s| s.name.clear(), "name"),
         (|s| s.chain_type = ChainType::Live, "sudo"),
         (|s| s.properties.ss58_format = 0, "ss58Format"),
         (|s| s.properties.existential_deposit = Balance::ZERO, "existentialDeposit"),
         (|s| s.properties.token_symbol.clear(), "tokenSymbol"),
+        (|s| s.properties.token_decimals = 10, "tokenDecimals"),
         (|s| s.bootnodes = vec![String::new(); 65], "bootnodes"),
         (|s| s.genesis.Session.validators.clear(), "validators"),
         (|s| s.genesis.Session.validators[0].power = 0, "power"),

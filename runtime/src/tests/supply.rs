@@ -67,11 +67,7 @@ proptest! {
             let transactions: Vec<_> = chunk
                 .iter()
                 .map(|(who, call, tip)| {
-                    let extra = TransactionExtra {
-                        era: Era::mortal(16, chain.head.number),
-                        nonce: chain.nonce(who),
-                        tip: Balance::new(*tip),
-                    };
+                    let extra = TransactionExtra::new(Era::mortal(16, chain.head.number), chain.nonce(who), Balance::new(*tip));
                     chain.sign_with(who, call.clone(), extra)
                 })
                 .collect();

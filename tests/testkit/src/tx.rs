@@ -6,10 +6,10 @@ use pallets::{
     tasks::{Cid, Input, TaskSpec},
 };
 use primitives::{
-    Balance, Era, Hash, MultiAddress, Nonce, OpaqueTransaction, SigningContext, Transaction,
-    TransactionExtra, crypto::pair::Pair, signing_payload,
+    Balance, Era, Hash, MultiAddress, Nonce, OpaqueTransaction, Transaction, TransactionExtra,
+    crypto::pair::Pair, signing_payload,
 };
-use runtime::{RuntimeCall, SPEC_VERSION, TRANSACTION_VERSION};
+use runtime::RuntimeCall;
 
 /// Signs one account's transactions, each with the next nonce, immortal and without a tip.
 #[derive(Clone, Debug)]
@@ -29,13 +29,8 @@ impl Signer {
 
     /// The next transaction.
     pub fn sign(&mut self, call: &RuntimeCall) -> OpaqueTransaction {
-        let extra = TransactionExtra { era: Era::Immortal, nonce: self.nonce, tip: Balance::ZERO };
-        let context = SigningContext {
-            spec_version: SPEC_VERSION,
-            transaction_version: TRANSACTION_VERSION,
-            genesis: self.genesis,
-            birth: self.genesis,
-        };
+        let extra = TransactionExtra::new(Era::Immortal, self.nonce, Balance::ZERO);
+        let context = runtime::version().signing_context(self.genesis, self.genesis);
         let signature = self.pair.sign(&signing_payload(&call.encode(), &extra, &context));
         let address = MultiAddress::Id(self.pair.account());
         self.nonce += 1;

@@ -5,7 +5,7 @@ use codec::{Decode, Encode};
 use pallets::{balances, session, system};
 use primitives::{
     AccountId, Balance, Block, Certificate, Era, Hash, Moment, MultiAddress, MultiSignature, Nonce,
-    OpaqueTransaction, SigningContext, Transaction, TransactionExtra,
+    OpaqueTransaction, Transaction, TransactionExtra,
     crypto::{
         keys::SR25519_CONTEXT,
         pair::{Ed25519Pair, Sr25519Pair},
@@ -104,13 +104,8 @@ impl Fixture {
             0 => self.chain.genesis(),
             birth => self.chain.database().hash(birth).expect("reads").expect("a past block"),
         };
-        let extra = TransactionExtra { era, nonce, tip: Balance::ZERO };
-        let context = SigningContext {
-            spec_version: runtime::SPEC_VERSION,
-            transaction_version: runtime::TRANSACTION_VERSION,
-            genesis: self.chain.genesis(),
-            birth,
-        };
+        let extra = TransactionExtra::new(era, nonce, Balance::ZERO);
+        let context = runtime::version().signing_context(self.chain.genesis(), birth);
         let payload = signing_payload(&call.encode(), &extra, &context);
         let signature = MultiSignature::Sr25519(from.pair.sign(SR25519_CONTEXT, &payload));
         let address = MultiAddress::Id(from.account);

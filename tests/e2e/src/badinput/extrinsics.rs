@@ -13,11 +13,11 @@ use pallets::{
     utility, validations,
 };
 use primitives::{
-    Balance, Certificate, Era, Hash, MultiAddress, Nonce, OpaqueTransaction, SigningContext,
+    Balance, Certificate, Era, Hash, MetadataMode, MultiAddress, Nonce, OpaqueTransaction,
     Transaction, TransactionExtra, crypto::pair::Pair, signing_payload,
 };
 use rand::RngExt;
-use runtime::{RuntimeCall, SPEC_VERSION, TRANSACTION_VERSION, decode_transaction};
+use runtime::{RuntimeCall, decode_transaction};
 use serde_json::json;
 
 /// Most bytes that are random through and through.
@@ -80,19 +80,15 @@ impl Extrinsics {
     fn sign(&self, source: &mut Source, call: &[u8]) -> (Vec<u8>, usize) {
         let index = source.random_range(0..self.signers.len());
         let (pair, nonce) = &self.signers[index];
-        let mut extra = TransactionExtra { era: Era::Immortal, nonce: *nonce, tip: Balance::ZERO };
+        let mut extra = TransactionExtra::new(Era::Immortal, *nonce, Balance::ZERO);
         match source.random_range(0..10) {
             0 => extra.era = Era::mortal(source.random(), source.random()),
             1 => extra.nonce = source.random(),
             2 => extra.tip = Balance::new(source.random()),
+            3 => extra.metadata.mode = MetadataMode::Enabled,
             _ => {}
         }
-        let context = SigningContext {
-            spec_version: SPEC_VERSION,
-            transaction_version: TRANSACTION_VERSION,
-            genesis: self.genesis,
-            birth: self.genesis,
-        };
+        let context = runtime::version().signing_context(self.genesis, self.genesis);
         let signature = pair.sign(&signing_payload(call, &extra, &context));
         let address = MultiAddress::Id(pair.account());
         let signed = Transaction::Signed { address, signature, extra, call: RawCall(call) };
