@@ -75,6 +75,12 @@ pub struct NodeOptions {
     /// Folder of everything that the node keeps.
     #[arg(long, short = 'd', value_name = "PATH", env = "ARTEL_BASE_PATH")]
     pub base_path: Option<PathBuf>,
+    /// Blocks before the head whose states stay readable.
+    #[arg(long, value_name = "NUMBER", env = "ARTEL_HISTORY_BLOCKS", conflicts_with = "archive")]
+    pub history_blocks: Option<u32>,
+    /// Keep all states from now on readable.
+    #[arg(long)]
+    pub archive: bool,
     /// Name of the node in logs.
     #[arg(long, value_name = "NAME", env = "ARTEL_NAME")]
     pub name: Option<String>,
@@ -115,6 +121,11 @@ impl NodeOptions {
         if self.base_path.is_some() {
             config.node.base_path.clone_from(&self.base_path);
         }
+        if let Some(blocks) = self.history_blocks {
+            config.storage.history_blocks = blocks;
+            config.storage.archive = false;
+        }
+        config.storage.archive |= self.archive;
         config.rpc.port = self.rpc_port.unwrap_or(config.rpc.port);
         config.rpc.host = self.rpc_host.unwrap_or(config.rpc.host);
         config.metrics.port = self.prometheus_port.unwrap_or(config.metrics.port);
@@ -181,4 +192,27 @@ fn run(command: Command) -> Result<()> {
 
 fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(flags: &[&str]) -> Result<Config> {
+        let cli = Cli::try_parse_from([&["artel", "config"], flags].concat())?;
+        let Command::Config(options) = cli.command else { panic!("it is the command given") };
+        options.resolve()
+    }
+
+    #[test]
+    fn flags_say_how_far_states_go_back() {
+        let by_default = config(&[]).expect("flags are optional").storage;
+        assert_eq!((by_default.history_blocks, by_default.archive), (4_096, false));
+        assert!(config(&["--archive"]).expect("a flag").storage.archive);
+        let window = config(&["--history-blocks", "100"]).expect("a flag").storage;
+        assert_eq!((window.history_blocks, window.archive), (100, false));
+        assert!(config(&["--archive", "--history-blocks", "100"]).is_err());
+        let too_small = config(&["--history-blocks", "15"]).expect_err("proofs go back further");
+        assert!(too_small.to_string().contains("history_blocks is 15"), "{too_small}");
+    }
 }

@@ -210,6 +210,7 @@ impl Shell {
         let Committed { head, included, .. } = committed;
         self.metrics.committed.observe(start.elapsed().as_secs_f64());
         self.metrics.note(&head, included.len());
+        self.metrics.note_history(self.chain.database())?;
         let count = included.len();
         let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(height, block = %hash, count, elapsed_ms, "final");

@@ -12,6 +12,7 @@ use prometheus_client::{
 };
 use rpc::SubmitError;
 use std::sync::Arc;
+use storage::{Database, HistorySize};
 use txpool::Pool;
 
 /// Bounds of histograms of time: from a millisecond, each twice the one before.
@@ -26,6 +27,9 @@ pub struct ChainMetrics {
     pub committed: Histogram,
     height: Gauge,
     transactions: Counter,
+    oldest_state: Gauge,
+    history_entries: Gauge,
+    history_bytes: Gauge,
 }
 
 impl ChainMetrics {
@@ -37,7 +41,17 @@ impl ChainMetrics {
             committed: seconds(),
             height: Gauge::default(),
             transactions: Counter::default(),
+            oldest_state: Gauge::default(),
+            history_entries: Gauge::default(),
+            history_bytes: Gauge::default(),
         };
+        let storage = registry.sub_registry_with_prefix("artel_storage");
+        let oldest = metrics.oldest_state.clone();
+        storage.register("oldest_state_height", "Oldest height whose state can be read", oldest);
+        let entries = metrics.history_entries.clone();
+        storage.register("history_entries", "About how many changes the history has", entries);
+        let bytes = metrics.history_bytes.clone();
+        storage.register("history_bytes", "Bytes of the history's files", bytes);
         let registry = registry.sub_registry_with_prefix("artel_chain");
         registry.register("build_seconds", "Time to build a block", metrics.built.clone());
         registry.register(
@@ -54,6 +68,15 @@ impl ChainMetrics {
     pub fn note(&self, head: &Head, transactions: usize) {
         self.height.set(head.height.into());
         self.transactions.inc_by(u64::try_from(transactions).unwrap_or(u64::MAX));
+    }
+
+    /// Notes how far the states go back.
+    pub fn note_history(&self, database: &Database) -> Result<(), storage::Error> {
+        let HistorySize { entries, bytes } = database.history_size()?;
+        self.oldest_state.set(database.oldest_state().into());
+        self.history_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.history_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        Ok(())
     }
 }
 

@@ -87,21 +87,24 @@ impl Cache {
         }
     }
 
-    /// Raises the flushed height with the changes that lead to it, the later ones last; no view may lie on it before
-    /// this returns.
-    pub(crate) fn advance<'a>(
-        &self,
-        height: Height,
-        changes: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
-    ) {
-        // First everywhere, so that views below the height neither see nor add anything from here on.
+    /// Raises the flushed height: views below it neither see nor add anything from here on. All changes that lead to it
+    /// follow by [`Self::replace`], and no view may lie on it before that.
+    pub(crate) fn raise(&self, height: Height) {
         for shard in &self.shards {
             lock(shard).height = height;
         }
-        for (key, value) in changes {
-            let hash = self.hasher.hash_one(key);
-            self.shard(hash).set(hash, key, value);
-        }
+    }
+
+    /// Changes a key's value to the one at the flushed height. Says whether it had one, which takes the place of what
+    /// `previous` has; `None` if that is not known here.
+    pub(crate) fn replace(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        previous: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let hash = self.hasher.hash_one(key);
+        self.shard(hash).replace(hash, key, value, previous)
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
@@ -127,13 +130,31 @@ impl Shard {
     }
 
     /// Puts a value in the place of the one before; most are as long as that, and then nothing is allocated.
-    fn set(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
-        if let Some(known) = self.young.find_mut(hash, |entry| entry.key() == key)
-            && known.replace(value)
-        {
-            return;
-        }
+    fn replace(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        value: Option<&[u8]>,
+        previous: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let mut tell = |known: &Entry| {
+            previous.clear();
+            previous.extend_from_slice(known.value().unwrap_or_default());
+            known.is_present
+        };
+        let young = self.young.find_mut(hash, |entry| entry.key() == key);
+        let was_present = match young {
+            Some(known) => {
+                let was_present = tell(known);
+                if known.replace(value) {
+                    return Some(was_present);
+                }
+                Some(was_present)
+            }
+            None => self.old.find(hash, |entry| entry.key() == key).map(tell),
+        };
         self.insert(Entry::new(hash, key, value));
+        was_present
     }
 
     /// Whether nothing is forgotten for one more entry.

@@ -3,10 +3,13 @@
 use crate::{
     Config, Error,
     columns::{
-        self, APPENDED, BLOBS, BLOCKS, CERTIFICATES, CHANGES, EVENTS, LAST_LEVEL_DELAY, META,
-        META_FLUSHED, META_FORMAT, META_HEAD, SCAN_SKIPS_MAX, STATE, TRANSACTIONS, body_key,
-        hash_key, header_key, height_key,
+        self, APPENDED, BLOBS, BLOCKS, CERTIFICATES, CHANGES, EVENTS, HISTORY, LAST_LEVEL_DELAY,
+        META, META_FLUSHED, META_FORMAT, META_HEAD, META_OLDEST, SCAN_SKIPS_MAX, STATE,
+        TRANSACTIONS, body_key, hash_key, header_key, height_key,
     },
+    history,
+    horizon::Horizon,
+    snapshot::Snapshot,
 };
 use codec::{Decode, DecodeAll, Encode};
 use primitives::{Block, Certificate, Hash, Header, Height, OpaqueTransaction, RawKey, RawValue};
@@ -22,7 +25,7 @@ use std::{
 };
 
 /// What this version writes and reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// All columns are made at open, so the handle needs no lock around them.
 pub(crate) type Db = DBWithThreadMode<SingleThreaded>;
@@ -37,6 +40,9 @@ pub struct Database {
     path: PathBuf,
     /// For who reads the state column.
     pub(crate) state_cache_bytes: usize,
+    horizon: Arc<Horizon>,
+    /// Blocks before the head whose states stay readable; `None` if all do.
+    history_blocks: Option<Height>,
     syncs: Arc<AtomicU64>,
 }
 
@@ -49,13 +55,23 @@ pub struct TransactionLocation {
     pub index: u32,
 }
 
+/// About what the history takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HistorySize {
+    /// Changes of keys.
+    pub entries: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
+}
+
 impl Database {
     /// Opens the database in this folder, or makes one.
     pub fn open(path: &Path, config: &Config) -> Result<Self, Error> {
         std::fs::create_dir_all(path)
             .map_err(|source| Error::Folder { path: path.to_path_buf(), source })?;
         let options = columns::database_options();
-        let db = Db::open_cf_descriptors(&options, path, columns::descriptors(config))
+        let horizon = Arc::new(Horizon::default());
+        let db = Db::open_cf_descriptors(&options, path, columns::descriptors(config, &horizon))
             .map_err(|source| open_error(path, source))?;
         // Options that can only be set while the columns are open.
         let skips = ("memtable_op_scan_flush_trigger", SCAN_SKIPS_MAX);
@@ -68,9 +84,12 @@ impl Database {
             db: Arc::new(db),
             path: path.to_path_buf(),
             state_cache_bytes: config.state_cache_mb << 20,
+            horizon,
+            history_blocks: (!config.archive).then_some(config.history_blocks),
             syncs: Arc::default(),
         };
         database.check_format()?;
+        database.find_horizon()?;
         Ok(database)
     }
 
@@ -144,7 +163,43 @@ impl Database {
         self.decoded(TRANSACTIONS, &hash.0, "transaction location", 0)
     }
 
-    /// What the block at a height changed in the state, in key order. Genesis has none.
+    /// The state after the block at a height, for who has a later one: the head's, or any since the one that is asked for.
+    /// `None` if it is pruned or above `later`.
+    ///
+    /// This takes some microseconds; [`Snapshot`] says what reads cost.
+    pub fn state_at(&self, later: &Snapshot, height: Height) -> Result<Option<Snapshot>, Error> {
+        if height >= later.height {
+            return Ok((height == later.height).then(|| later.clone()));
+        }
+        let view = later.view_at(&self.db, height, || self.horizon.hold(height));
+        let Some(view) = view else { return Ok(None) };
+        let (hash, header) =
+            self.named_header(height)?.ok_or(Error::Damaged { what: "header", height })?;
+        Ok(Some(Snapshot::new(view, height, hash, header.state_root)))
+    }
+
+    /// Lowest height whose state can be read; it rises with the head unless [`Self::is_archive`].
+    pub fn oldest_state(&self) -> Height {
+        self.horizon.oldest()
+    }
+
+    /// Whether all states stay readable from now on. Those below [`Self::oldest_state`] may be gone already.
+    pub fn is_archive(&self) -> bool {
+        self.history_blocks.is_none()
+    }
+
+    /// About what the history takes on the disk.
+    pub fn history_size(&self) -> Result<HistorySize, Error> {
+        let property = |name| {
+            let value = self.db.property_int_value_cf(self.column(HISTORY), name);
+            value.map(Option::unwrap_or_default)
+        };
+        let entries = property(rocksdb::properties::ESTIMATE_NUM_KEYS)?;
+        Ok(HistorySize { entries, bytes: property(rocksdb::properties::LIVE_SST_FILES_SIZE)? })
+    }
+
+    /// What the block at a height changed in the state, in key order. Genesis has none, and they go some time after the state
+    /// before the block is pruned.
     pub fn changes(&self, height: Height) -> Result<Option<Changes>, Error> {
         self.decoded(CHANGES, &height_key(height), "changes", height)
     }
@@ -169,6 +224,31 @@ impl Database {
     /// Height up to which the state column holds all blocks.
     pub(crate) fn flushed(&self) -> Result<Height, Error> {
         self.meta(META_FLUSHED)?.ok_or(Error::DamagedMeta(META_FLUSHED))
+    }
+
+    /// Height up to which the history has all changes.
+    pub(crate) fn history_written(&self) -> Result<Height, Error> {
+        let bytes = self.db.get_cf(self.column(HISTORY), history::WRITTEN)?;
+        let Some(bytes) = bytes else { return Ok(0) };
+        Height::decode_all(&mut &bytes[..])
+            .map_err(|_| Error::Damaged { what: "height of the history", height: 0 })
+    }
+
+    /// Adds to the batch of a commit what it makes of the oldest state, which must be on the disk before any of the history
+    /// goes. Give the result to [`Self::prune`] then.
+    pub(crate) fn add_oldest(&self, batch: &mut WriteBatch, head: Height) -> Height {
+        let oldest = self.oldest_state();
+        let window = self.history_blocks.map_or(oldest, |blocks| head.saturating_sub(blocks));
+        if window <= oldest {
+            return oldest;
+        }
+        batch.put_cf(self.column(META), META_OLDEST, window.encode());
+        window
+    }
+
+    /// Gives states below a height away: nobody gets one from here on, and compactions drop their history.
+    pub(crate) fn prune(&self, oldest: Height) {
+        self.horizon.raise(oldest);
     }
 
     pub(crate) fn column(&self, name: &str) -> &ColumnFamily {
@@ -231,6 +311,19 @@ impl Database {
         T::decode_all(&mut bytes.as_ref()).map(Some).map_err(|_| Error::DamagedMeta(name))
     }
 
+    /// Finds the oldest state; it may be pruned now, if the window is smaller than it was.
+    fn find_horizon(&self) -> Result<(), Error> {
+        self.prune(self.meta(META_OLDEST)?.unwrap_or_default());
+        let Some((head, _)) = self.head()? else { return Ok(()) };
+        let mut batch = WriteBatch::default();
+        let oldest = self.add_oldest(&mut batch, head);
+        if !batch.is_empty() {
+            self.write_synced(batch)?;
+        }
+        self.prune(oldest);
+        Ok(())
+    }
+
     fn check_format(&self) -> Result<(), Error> {
         match self.meta(META_FORMAT)? {
             None => {
@@ -255,7 +348,7 @@ pub(crate) fn column<'a>(db: &'a Db, name: &str) -> &'a ColumnFamily {
     db.cf_handle(name).expect("all columns are made when the database is opened")
 }
 
-/// Writes state entries and how far the state column has come with them.
+/// Adds state entries to a batch.
 pub(crate) fn put_state<'a>(
     batch: &mut WriteBatch,
     state: &impl AsColumnFamilyRef,

@@ -1,24 +1,31 @@
-//! The thread that carries committed changes into the state column.
+//! The thread that carries committed changes into the columns of the state and of its history.
 //!
 //! Commits do not wait for it: the changes are synced with their blocks, and readers find them in
-//! overlays until the column holds them. A small flush is written in batches, so that a commit never
-//! queues behind a large one; a large one becomes a file of the column at once, which costs about half
-//! of the way through the log and a memtable. The flushed height is raised last. A crash in between leaves
-//! some values of blocks above that height in the column; a start then replays these blocks, whose values
-//! are absolute, over the same keys.
+//! overlays until the columns hold them. A small flush is written in batches, so that a commit never
+//! queues behind a large one; a large one becomes a file of each column at once, which costs about half
+//! of the way through the log and a memtable. First comes the history, with the height up to which it is
+//! complete, then the state, then the flushed height.
+//!
+//! A crash in between leaves some values of blocks above the flushed height in the state column; a start then replays
+//! these blocks, whose values are absolute, over the same keys. The column no longer tells what these keys were before,
+//! but the history does: no value of a flush reaches the disk before the height of its history, as files are on the disk
+//! once they are added, and of the log a crash leaves a beginning. So the first flush after that writes no history up to
+//! this height. What a flush left to the log alone is synced by the commit that lets the next one begin.
 
 use crate::{
     Database, Error,
     base::Base,
-    columns::{self, META, META_FLUSHED, STATE},
-    database::put_state,
+    columns::{self, CHANGES, HISTORY, META, META_FLUSHED, STATE, height_key},
+    database::Db,
+    history,
     overlay::Overlay,
 };
 use codec::Encode;
 use primitives::Height;
-use rocksdb::{IngestExternalFileOptions, SstFileWriter, WriteBatch};
+use rocksdb::{ColumnFamily, IngestExternalFileOptions, SstFileWriter, WriteBatch};
 use std::{
     io::ErrorKind,
+    path::Path,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
@@ -28,24 +35,29 @@ use std::{
 
 /// Entries in one batch of a flush: a few milliseconds of the write queue.
 const BATCH_ENTRIES: usize = 2_048;
-/// Fewest entries that become a file of their own; the column must not fall into crumbs. Tests have few keys, and see
+/// Fewest changed keys that become a file of their own; the columns must not fall into crumbs. Tests have few keys, and see
 /// both ways.
 const FILE_ENTRIES_MIN: usize = if cfg!(test) { 100 } else { 16_384 };
-/// Name of the file until the column takes it over.
+/// Name of a file until its column takes it over.
 pub(crate) const FILE: &str = "flush.sst";
 
-/// What became of a key; `None` was deleted.
-type StateChange<'a> = (&'a [u8], Option<&'a [u8]>);
-
-/// Blocks to carry over, the oldest first, and the height of the last of them.
-struct Job {
-    /// The column that they go on.
-    base: Arc<Base>,
-    overlays: Vec<Arc<Overlay>>,
+/// What a block made of a key; `None` was deleted.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    key: &'a [u8],
     height: Height,
+    value: Option<&'a [u8]>,
 }
 
-/// A flush that is done: the state column right after it.
+/// Blocks to carry over, the oldest first, and the height of the last of them.
+pub(crate) struct Job {
+    /// What they go on.
+    pub(crate) base: Arc<Base>,
+    pub(crate) overlays: Vec<Arc<Overlay>>,
+    pub(crate) height: Height,
+}
+
+/// A flush that is done: the columns right after it.
 pub(crate) struct Flushed {
     pub(crate) base: Arc<Base>,
     pub(crate) height: Height,
@@ -82,15 +94,10 @@ impl Flusher {
     }
 
     /// Begins a flush; there must be none running.
-    pub(crate) fn begin(
-        &mut self,
-        base: Arc<Base>,
-        overlays: Vec<Arc<Overlay>>,
-        height: Height,
-    ) -> Result<(), Error> {
+    pub(crate) fn begin(&mut self, job: Job) -> Result<(), Error> {
         assert!(!self.running, "one flush runs at a time");
         let jobs = self.jobs.as_ref().ok_or(Error::FlusherEnded)?;
-        jobs.send(Job { base, overlays, height }).map_err(|_| Error::FlusherEnded)?;
+        jobs.send(job).map_err(|_| Error::FlusherEnded)?;
         self.running = true;
         Ok(())
     }
@@ -125,56 +132,181 @@ impl Drop for Flusher {
 }
 
 fn flush(database: &Database, job: &Job) -> Result<Flushed, Error> {
+    let changes = merge(job);
+    write_history(database, job, &changes)?;
+    write_state(database, &changes)?;
     let db = &database.db;
-    let changes = merge(&job.overlays);
-    if changes.len() < FILE_ENTRIES_MIN {
-        let state = database.column(STATE);
-        for entries in changes.chunks(BATCH_ENTRIES) {
-            let mut batch = WriteBatch::default();
-            put_state(&mut batch, state, entries.iter().copied());
-            db.write(batch)?;
-        }
-    } else {
-        add_file(database, &changes)?;
-    }
     db.put_cf(database.column(META), META_FLUSHED, job.height.encode())?;
-    let base = job.base.next(db.clone(), job.height, changes);
+    drop_changes(database)?;
+    let base = job.base.next(db.clone(), job.height);
     Ok(Flushed { base: Arc::new(base), height: job.height })
 }
 
-/// The last change of each key, in key order.
-fn merge(overlays: &[Arc<Overlay>]) -> Vec<StateChange<'_>> {
-    let newest_first = overlays.iter().rev().flat_map(|overlay| overlay.entries());
-    let changes = newest_first.map(|(key, value)| (key.as_slice(), value.as_deref()));
-    let mut changes: Vec<StateChange<'_>> = changes.collect();
-    // Each overlay is in order already. The sort merges such runs, and of equals the first stays first.
-    changes.sort_by_key(|(key, _)| *key);
-    changes.dedup_by_key(|(key, _)| *key);
+/// The first half of a flush, for tests of what a crash after it leaves.
+#[cfg(test)]
+pub(crate) fn flush_history(database: &Database, job: &Job) -> Result<(), Error> {
+    write_history(database, job, &merge(job))
+}
+
+/// All changes in the order of keys, those of a key from the oldest to the newest.
+fn merge(job: &Job) -> Vec<Change<'_>> {
+    let heights = (0..=job.height).rev();
+    let newest_first = job.overlays.iter().rev().zip(heights);
+    let changes = newest_first.flat_map(|(overlay, height)| {
+        let entries = overlay.entries().iter();
+        entries.map(move |(key, value)| Change { key, height, value: value.as_deref() })
+    });
+    let mut changes: Vec<Change<'_>> = changes.collect();
+    // Each overlay is in the order of keys already, and the sort merges such runs.
+    changes.sort_by(|a, b| a.key.cmp(b.key).then(a.height.cmp(&b.height)));
     changes
 }
 
-/// Adds the changes to the state column as a file, above all that it has.
-fn add_file(database: &Database, changes: &[StateChange<'_>]) -> Result<(), Error> {
+/// The changes of each key.
+fn by_key<'a, 'b>(changes: &'b [Change<'a>]) -> impl Iterator<Item = &'b [Change<'a>]> {
+    changes.chunk_by(|a, b| a.key == b.key)
+}
+
+/// Whether a file of its own is worth it.
+fn is_large(changes: &[Change<'_>]) -> bool {
+    by_key(changes).take(FILE_ENTRIES_MIN).count() == FILE_ENTRIES_MIN
+}
+
+/// Writes what each key was before each change, and makes the base's cache know the new values: it knows most of the old
+/// ones, so that both take one search.
+fn write_history(database: &Database, job: &Job, changes: &[Change<'_>]) -> Result<(), Error> {
+    let written = database.history_written()?;
+    let height = job.height.max(written).encode();
+    let is_large = is_large(changes);
+    job.base.begin_next(job.height);
+    write(database, HISTORY, is_large, |sink| {
+        // A file is taken over as a whole, and this is its first entry in the order of keys. Batches are not, so that there it
+        // must be the last.
+        if is_large {
+            sink.put(history::WRITTEN, &height)?;
+        }
+        let (mut entry, mut value, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        for changes in by_key(changes) {
+            let last = changes.last().and_then(|last| last.value);
+            let is_present = job.base.replace(changes[0].key, last, &mut known);
+            let mut previous = is_present.then_some(known.as_slice());
+            for change in changes {
+                // After a crash the base may have new values, but then they are from blocks up to `written`.
+                if change.height > written && change.value != previous {
+                    history::entry_key(change.key, change.height, &mut entry);
+                    history::entry_value(previous, &mut value);
+                    sink.put(&entry, &value)?;
+                }
+                previous = change.value;
+            }
+        }
+        if !is_large {
+            sink.put(history::WRITTEN, &height)?;
+        }
+        Ok(())
+    })
+}
+
+/// Writes the last value of each key.
+fn write_state(database: &Database, changes: &[Change<'_>]) -> Result<(), Error> {
+    write(database, STATE, is_large(changes), |sink| {
+        for changes in by_key(changes) {
+            let Some(Change { key, value, .. }) = changes.last() else { continue };
+            match value {
+                Some(value) => sink.put(key, value)?,
+                None => sink.delete(key)?,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Drops the files of changes whose blocks' states are gone: only replays read them, of blocks above the flushed height.
+/// A file that has others as well stays until all are gone.
+fn drop_changes(database: &Database) -> Result<(), Error> {
+    let (first, last) = (height_key(0), height_key(database.oldest_state()));
+    Ok(database.db.delete_file_in_range_cf(database.column(CHANGES), first, last)?)
+}
+
+/// Where a column's entries go.
+enum Sink<'a> {
+    Batches {
+        db: &'a Db,
+        column: &'a ColumnFamily,
+        batch: WriteBatch,
+    },
+    /// In the order of keys.
+    File(SstFileWriter<'a>),
+}
+
+impl Sink<'_> {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Batches { db, column, batch } => {
+                batch.put_cf(column, key, value);
+                keep_small(db, batch)
+            }
+            Self::File(writer) => Ok(writer.put(key, value)?),
+        }
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Batches { db, column, batch } => {
+                batch.delete_cf(column, key);
+                keep_small(db, batch)
+            }
+            Self::File(writer) => Ok(writer.delete(key)?),
+        }
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        match self {
+            Self::Batches { db, batch, .. } => Ok(db.write(batch)?),
+            Self::File(mut writer) => Ok(writer.finish()?),
+        }
+    }
+}
+
+fn keep_small(db: &Db, batch: &mut WriteBatch) -> Result<(), Error> {
+    if batch.len() >= BATCH_ENTRIES {
+        db.write(std::mem::take(batch))?;
+    }
+    Ok(())
+}
+
+/// Writes entries to a column: in batches, or as a file that it takes over, above all that it has.
+fn write(
+    database: &Database,
+    name: &str,
+    is_large: bool,
+    fill: impl FnOnce(&mut Sink<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (db, column) = (&database.db, database.column(name));
+    if !is_large {
+        let mut sink = Sink::Batches { db, column, batch: WriteBatch::default() };
+        fill(&mut sink)?;
+        return sink.finish();
+    }
     let path = database.path().join(FILE);
-    // What a crash left may be a second name of a file that is in use, so it must not be written over.
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(Error::Leftover { path, source: error });
-        }
-        _ => {}
-    }
-    let options = columns::state_file_options();
-    let mut writer = SstFileWriter::create(&options);
+    remove_leftover(&path)?;
+    let options = columns::file_options(name);
+    let writer = SstFileWriter::create(&options);
     writer.open(&path)?;
-    for (key, value) in changes {
-        match value {
-            Some(value) => writer.put(key, value)?,
-            None => writer.delete(key)?,
-        }
-    }
-    writer.finish()?;
+    let mut sink = Sink::File(writer);
+    fill(&mut sink)?;
+    sink.finish()?;
     let mut options = IngestExternalFileOptions::default();
     options.set_move_files(true);
-    let state = database.column(STATE);
-    Ok(database.db.ingest_external_file_cf_opts(state, &options, vec![path])?)
+    Ok(db.ingest_external_file_cf_opts(column, &options, vec![path])?)
+}
+
+/// What a crash left may be a second name of a file that is in use, so it must not be written over.
+fn remove_leftover(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(Error::Leftover { path: path.to_path_buf(), source })
+        }
+        _ => Ok(()),
+    }
 }

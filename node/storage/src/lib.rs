@@ -7,6 +7,8 @@ mod config;
 mod database;
 mod error;
 mod flush;
+mod history;
+mod horizon;
 mod overlay;
 mod pinned;
 mod snapshot;
@@ -16,8 +18,8 @@ pub mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use config::{CACHE_MB_MAX, Config};
-pub use database::{Database, TransactionLocation};
+pub use config::{CACHE_MB_MAX, Config, HISTORY_BLOCKS_MIN};
+pub use database::{Database, HistorySize, TransactionLocation};
 pub use error::Error;
 pub use snapshot::{EVENTS_KEY, Keys, Snapshot, StateView};
 pub use store::{CommitInput, OVERLAY_BLOCKS_MAX, STAGED_BLOCKS_MAX, Store, Unstaged};

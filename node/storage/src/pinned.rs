@@ -1,10 +1,11 @@
-//! The state column as it stands at one moment.
+//! The columns of the state and of its history as they stand at one moment.
 
 use crate::{
-    columns::STATE,
+    columns::{HISTORY, STATE},
     database::{Db, column},
+    history::{self, Changed},
 };
-use primitives::RawValue;
+use primitives::{Height, RawValue};
 use rocksdb::{ColumnFamily, DBRawIteratorWithThreadMode, ReadOptions, SnapshotWithThreadMode};
 use self_cell::self_cell;
 use std::{fmt, sync::Arc};
@@ -14,14 +15,15 @@ use std::{fmt, sync::Arc};
 struct View<'a> {
     snapshot: SnapshotWithThreadMode<'a, Db>,
     state: &'a ColumnFamily,
+    history: &'a ColumnFamily,
     reads: ReadOptions,
 }
 
-/// Walks over the column.
+/// Walks over a column.
 pub(crate) type Iter<'a> = DBRawIteratorWithThreadMode<'a, Db>;
 
 self_cell! {
-    /// The state column at one moment; it keeps the database open.
+    /// Both columns at one moment; it keeps the database open.
     pub(crate) struct Pinned {
         owner: Arc<Db>,
         #[covariant]
@@ -36,16 +38,18 @@ impl fmt::Debug for Pinned {
 }
 
 impl Pinned {
-    /// Pins the state column as it is now.
+    /// Pins both as they are now. The history always has what the state column has, as it is written first.
     pub(crate) fn now(db: Arc<Db>) -> Self {
         Self::new(db, |db| {
             let snapshot = db.snapshot();
             let mut reads = ReadOptions::default();
             reads.set_snapshot(&snapshot);
-            View { snapshot, state: column(db, STATE), reads }
+            View { snapshot, state: column(db, STATE), history: column(db, HISTORY), reads }
         })
     }
 
+    /// The value in the state column.
+    ///
     /// # Panics
     ///
     /// If the database cannot be read: that ends the process and is never an outcome.
@@ -55,18 +59,53 @@ impl Pinned {
         value.expect("the database can be read").map(|value| value.to_vec())
     }
 
-    /// An iterator that stands at the first key from `start` on; it does not look far beyond the
+    /// What a key was after the block at a height, if the history knows; `None` if it did not change since.
+    ///
+    /// # Panics
+    ///
+    /// If the database cannot be read.
+    pub(crate) fn before(&self, height: Height, key: &[u8]) -> Option<Option<RawValue>> {
+        let view = self.borrow_dependent();
+        let mut wanted = Vec::with_capacity(key.len() + 16);
+        history::entry_key(key, height.saturating_add(1), &mut wanted);
+        let mut reads = ReadOptions::default();
+        // Files whose filter does not know the raw key are passed over.
+        reads.set_prefix_same_as_start(true);
+        let mut iterator = view.snapshot.raw_iterator_cf_opt(view.history, reads);
+        iterator.seek(&wanted);
+        let found = history::found(&iterator, &wanted);
+        iterator.status().expect("the database can be read");
+        found
+    }
+
+    /// An iterator over the state column that stands at the first key from `start` on; it does not look far beyond the
     /// keys that start with `prefix`.
     pub(crate) fn iterator(&self, start: &[u8], prefix: &[u8]) -> Iter<'_> {
         let view = self.borrow_dependent();
-        let mut reads = ReadOptions::default();
-        if let Some(end) = after_prefix(prefix) {
-            reads.set_iterate_upper_bound(end);
-        }
-        let mut iterator = view.snapshot.raw_iterator_cf_opt(view.state, reads);
+        let mut iterator = view.snapshot.raw_iterator_cf_opt(view.state, within(prefix));
         iterator.seek(start);
         iterator
     }
+
+    /// The keys that changed after the block at a height, from `start` on, of those that start with `prefix`.
+    pub(crate) fn changed(&self, height: Height, start: &[u8], prefix: &[u8]) -> Changed<'_> {
+        let view = self.borrow_dependent();
+        let (from, prefix) = history::scan_bounds(start, prefix);
+        let mut reads = within(&prefix);
+        reads.set_total_order_seek(true);
+        let mut iterator = view.snapshot.raw_iterator_cf_opt(view.history, reads);
+        iterator.seek(from);
+        Changed::new(iterator, height)
+    }
+}
+
+/// Reads that end where the keys that start with `prefix` do.
+fn within(prefix: &[u8]) -> ReadOptions {
+    let mut reads = ReadOptions::default();
+    if let Some(end) = after_prefix(prefix) {
+        reads.set_iterate_upper_bound(end);
+    }
+    reads
 }
 
 /// The smallest key greater than all that start with `prefix`; `None` if there is none.

@@ -1,6 +1,14 @@
 //! Immutable views of the state, for any number of threads and without a lock.
 
-use crate::{base::Base, overlay::Overlay, pinned::Iter};
+use crate::{
+    base::Base,
+    columns::{EVENTS, height_key},
+    database::{Db, column},
+    history::Changed,
+    horizon::Held,
+    overlay::Overlay,
+    pinned::Iter,
+};
 use primitives::{Hash, Height, RawKey, RawValue, StateRead, crypto::hash::twox_128};
 use std::{hash::BuildHasher, ops::Deref, sync::Arc};
 
@@ -18,19 +26,39 @@ pub const EVENTS_KEY: [u8; 32] = {
     key
 };
 
-/// The state after some block, committed or only staged.
+/// The state after some block: one of long ago, a recent one, or one that is only staged.
+///
+/// It never changes, and what it needs stays while it or a clone lives; see [`Snapshot`] for what a read costs.
 #[derive(Clone, Debug)]
 pub struct StateView {
     base: Arc<Base>,
-    /// What came after the base, the newest first.
+    /// What came after the base, the newest first; none if the block is not above the base.
     overlays: Arc<[Arc<Overlay>]>,
-    /// Value of `System.Events`; empty if it has none.
-    events: Arc<Vec<u8>>,
+    events: Events,
     /// Number of the block.
     height: Height,
+    /// Keeps what the view needs of the history, if the base is ahead of its block.
+    _held: Option<Arc<Held>>,
 }
 
-/// The state after a committed block.
+/// Where the value of `System.Events` is.
+#[derive(Clone)]
+pub(crate) enum Events {
+    /// Here; empty if there is none.
+    Known(Arc<Vec<u8>>),
+    /// In its column: it may be large, and hardly anybody asks.
+    Stored(Arc<Db>),
+}
+
+/// The state after a committed block, of any height that can still be read.
+///
+/// At the head and a few blocks below, a read costs about a microsecond if the key was in use lately, and some microseconds
+/// otherwise, as a step to the next key does. At an older block both search the history first: tens of microseconds for a
+/// read or the begin of a scan, and each step also passes over the keys in its way that were made since or are gone by now.
+/// So scans of old states belong on threads that may block.
+///
+/// While an old state is held, the history that it needs is not pruned, and files on disk stay: hold it for a request, not
+/// for longer.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     view: StateView,
@@ -49,7 +77,7 @@ impl StateView {
         events: Arc<Vec<u8>>,
         height: Height,
     ) -> Self {
-        Self { base, overlays, events, height }
+        Self { base, overlays, events: Events::Known(events), height, _held: None }
     }
 
     /// The keys that start with `prefix`, in order; with `after` only those greater than it.
@@ -65,16 +93,18 @@ impl StateView {
                 &entries[entries.partition_point(|(key, _)| key.as_slice() < start)..]
             })
             .collect();
-        let events = !self.events.is_empty() && EVENTS_KEY.as_slice() >= start;
+        let is_in_range = EVENTS_KEY.as_slice() >= start && EVENTS_KEY.starts_with(prefix);
+        let events = is_in_range && self.events.exist(self.height);
         let base = self.base.iterator(start, prefix);
-        Keys { base, overlays, events, prefix: prefix.to_vec() }
+        let changed = self.base.changed(self.height, start, prefix);
+        Keys { base, changed, overlays, events, prefix: prefix.to_vec() }
     }
 }
 
 impl StateRead for StateView {
     fn get(&self, key: &[u8]) -> Option<RawValue> {
         if key == EVENTS_KEY {
-            return (!self.events.is_empty()).then(|| self.events.to_vec());
+            return self.events.get(self.height);
         }
         let hash = self.base.hasher().hash_one(key);
         match self.overlays.iter().find_map(|overlay| overlay.get(hash, key)) {
@@ -91,6 +121,32 @@ impl StateRead for StateView {
 impl Snapshot {
     pub(crate) fn new(view: StateView, height: Height, hash: Hash, root: Hash) -> Self {
         Self { view, height, hash, root }
+    }
+
+    /// The state after an earlier block, as the same base tells. `db` has its events; `hold` keeps its history, and says
+    /// that it is gone by `None`.
+    pub(crate) fn view_at(
+        &self,
+        db: &Arc<Db>,
+        height: Height,
+        hold: impl FnOnce() -> Option<Held>,
+    ) -> Option<StateView> {
+        let StateView { base, overlays, .. } = &self.view;
+        let held = if base.is_ahead_of(height) { Some(Arc::new(hold()?)) } else { None };
+        // There is one overlay for each block above the base.
+        let above = usize::try_from(height.saturating_sub(base.height())).ok()?;
+        let overlays = &overlays[overlays.len().checked_sub(above)?..];
+        let events = match overlays.first() {
+            Some(overlay) => Events::Known(overlay.events.clone()),
+            None => Events::Stored(db.clone()),
+        };
+        Some(StateView {
+            base: base.clone(),
+            overlays: overlays.into(),
+            events,
+            height,
+            _held: held,
+        })
     }
 
     /// The state without the block's name.
@@ -117,9 +173,45 @@ impl StateRead for Snapshot {
     }
 }
 
+impl Events {
+    /// The value after the block at a height.
+    ///
+    /// # Panics
+    ///
+    /// If the database cannot be read.
+    fn get(&self, height: Height) -> Option<RawValue> {
+        let value = match self {
+            Self::Known(events) => events.to_vec(),
+            Self::Stored(db) => {
+                let value = db.get_cf(column(db, EVENTS), height_key(height));
+                value.expect("the database can be read").unwrap_or_default()
+            }
+        };
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn exist(&self, height: Height) -> bool {
+        match self {
+            Self::Known(events) => !events.is_empty(),
+            Self::Stored(_) => self.get(height).is_some(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Known(events) => write!(f, "{} bytes", events.len()),
+            Self::Stored(_) => f.write_str("stored"),
+        }
+    }
+}
+
 /// Keys of a view in order; see [`StateView::keys`].
 pub struct Keys<'a> {
     base: Iter<'a>,
+    /// What the base's history tells, if the base is ahead of the view.
+    changed: Option<Changed<'a>>,
     /// What is left of each overlay, the newest first.
     overlays: Vec<&'a [(RawKey, Option<RawValue>)]>,
     /// Whether the key of events is still to come.
@@ -133,7 +225,8 @@ impl Keys<'_> {
         self.base.status().expect("the database can be read");
         let events = self.events.then_some(EVENTS_KEY.as_slice());
         let layers = self.overlays.iter().filter_map(|entries| Some(entries.first()?.0.as_slice()));
-        let key = layers.chain(events).chain(self.base.key()).min()?.to_vec();
+        let changed = self.changed.as_ref().and_then(Changed::key);
+        let key = layers.chain(events).chain(changed).chain(self.base.key()).min()?.to_vec();
 
         let mut present = None;
         for entries in &mut self.overlays {
@@ -146,6 +239,12 @@ impl Keys<'_> {
         }
         if self.events && key == EVENTS_KEY {
             self.events = false;
+        }
+        if let Some(changed) = &mut self.changed
+            && changed.key() == Some(&key)
+        {
+            present = present.or(Some(changed.is_present()));
+            changed.next();
         }
         if self.base.key() == Some(&key) {
             self.base.next();

@@ -6,7 +6,7 @@ use crate::{
     base::Base,
     columns::{CERTIFICATES, CHANGES, META, META_FLUSHED, STATE, height_key},
     database::{Changes, put_state},
-    flush::{Flushed, Flusher},
+    flush::{Flushed, Flusher, Job},
     overlay::Overlay,
     snapshot::{EVENTS_KEY, Snapshot, StateView},
     tree::{Path, Tree, Undo, ValueHash},
@@ -89,7 +89,8 @@ impl Store {
     pub fn open(database: Database) -> Result<Self, Error> {
         let (height, hash) = database.head()?.ok_or(Error::NoGenesis)?;
         let flushed = database.flushed()?;
-        let base = Arc::new(Base::first(database.db.clone(), database.state_cache_bytes));
+        let (db, ahead) = (database.db.clone(), database.history_written()?);
+        let base = Arc::new(Base::first(db, flushed, ahead, database.state_cache_bytes));
         let tree = rebuild(&base, &events_at(&database, flushed)?);
         let mut store = Self::assemble(database, tree, base);
         for height in flushed + 1..=height {
@@ -135,12 +136,14 @@ impl Store {
         batch.put_cf(database.column(META), META_FLUSHED, block.header.number.encode());
         database.write_synced(batch)?;
 
-        let base = Arc::new(Base::first(database.db.clone(), database.state_cache_bytes));
+        let height = block.header.number;
+        let db = database.db.clone();
+        let base = Arc::new(Base::first(db, height, height, database.state_cache_bytes));
         for (key, value) in &writes {
             value.iter().for_each(|value| base.warm(key, value));
         }
         let mut store = Self::assemble(database, tree, base);
-        store.set_head(block.header.number, hash, store.tree.root(), Arc::default());
+        store.set_head(height, hash, store.tree.root(), Arc::default());
         Ok(store)
     }
 
@@ -231,7 +234,9 @@ impl Store {
         batch.put_cf(self.database.column(CERTIFICATES), key, certificate.encode());
         batch.put_cf(self.database.column(CHANGES), key, changes);
         self.database.add_block(&mut batch, block, &hash, transaction_hashes, &overlay.events);
+        let oldest = self.database.add_oldest(&mut batch, height);
         self.database.write_synced(batch)?;
+        self.database.prune(oldest);
 
         let events = overlay.events.clone();
         self.push_committed(height, overlay, undo);
@@ -319,17 +324,49 @@ impl Store {
         if full && !self.flusher.is_running() {
             self.begin_flush()?;
         }
-        if let Some(Flushed { base, height }) = self.flusher.poll(full)? {
+        self.take_flushed(full)
+    }
+
+    fn take_flushed(&mut self, wait: bool) -> Result<(), Error> {
+        if let Some(Flushed { base, height }) = self.flusher.poll(wait)? {
             self.base = base;
             self.overlays.retain(|(of, _)| *of > height);
         }
         Ok(())
     }
 
+    /// Waits for the flush that is running, if there is one.
+    #[cfg(test)]
+    pub(crate) fn finish_flush(&mut self) -> Result<(), Error> {
+        self.take_flushed(true)
+    }
+
+    /// Waits until nothing is above the base; the head lies on it then.
+    #[cfg(test)]
+    pub(crate) fn flush_all(&mut self) -> Result<(), Error> {
+        self.finish_flush()?;
+        self.begin_flush()?;
+        self.finish_flush()?;
+        let Snapshot { height, hash, root, .. } = *self.head();
+        let events = Arc::new(events_at(&self.database, height)?);
+        self.recent.pop_front();
+        self.set_head(height, hash, root, events);
+        Ok(())
+    }
+
     fn begin_flush(&mut self) -> Result<(), Error> {
-        let Some((height, _)) = self.overlays.front() else { return Ok(()) };
+        match self.flush_job() {
+            Some(job) => self.flusher.begin(job),
+            None => Ok(()),
+        }
+    }
+
+    /// All that is committed and above the base.
+    pub(crate) fn flush_job(&self) -> Option<Job> {
+        let (height, _) = self.overlays.front()?;
         let oldest_first = self.overlays.iter().rev().map(|(_, overlay)| overlay.clone());
-        self.flusher.begin(self.base.clone(), oldest_first.collect(), *height)
+        let overlays = oldest_first.collect();
+        Some(Job { base: self.base.clone(), overlays, height: *height })
     }
 
     fn push_committed(&mut self, height: Height, overlay: Arc<Overlay>, undo: Undo) {

@@ -1,6 +1,7 @@
 //! Stores on real folders, against a model of plain maps.
 
 mod crash;
+mod history;
 
 use crate::{columns, flush, *};
 use codec::Encode;
@@ -33,13 +34,18 @@ fn key(seed: u64) -> RawKey {
 }
 
 fn writes(seed: u64) -> Writes {
+    writes_of(seed, 40)
+}
+
+/// Few make small flushes, many large ones.
+fn writes_of(seed: u64, count: u64) -> Writes {
     let entry = |n| {
         let seed = seed * 1_000 + n;
         let value =
             (!number(seed + 500).is_multiple_of(4)).then(|| number(seed).to_le_bytes().to_vec());
         (key(seed), value)
     };
-    (0..40).map(entry).collect()
+    (0..count).map(entry).collect()
 }
 
 fn genesis_writes() -> Writes {
@@ -73,7 +79,11 @@ fn apply(state: &mut State, writes: &Writes) {
 }
 
 fn open(path: &Path) -> Result<Store, Error> {
-    Store::open(Database::open(path, &Config::default())?)
+    open_with(path, &Config::default())
+}
+
+fn open_with(path: &Path, config: &Config) -> Result<Store, Error> {
+    Store::open(Database::open(path, config)?)
 }
 
 fn genesis(root: Hash) -> Block {
@@ -84,7 +94,11 @@ fn genesis(root: Hash) -> Block {
 
 impl Chain {
     fn create(path: &Path) -> Self {
-        let database = Database::open(path, &Config::default()).expect("a new folder");
+        Self::create_with(path, &Config::default())
+    }
+
+    fn create_with(path: &Path, config: &Config) -> Self {
+        let database = Database::open(path, config).expect("a new folder");
         let store = Store::create(database, genesis_writes(), genesis).expect("a first genesis");
         let mut state = State::new();
         apply(&mut state, &genesis_writes());
@@ -119,12 +133,18 @@ impl Chain {
         self.store.commit(input).map(|_| ())
     }
 
+    /// What a height's state must be.
+    fn state(&self, height: Height) -> State {
+        let mut state = self.states[height as usize].clone();
+        if height > 0 {
+            state.insert(EVENTS_KEY.to_vec(), events(height));
+        }
+        state
+    }
+
     /// Compares a snapshot with the model: every key read, scanned and stepped through.
     fn check(&self, snapshot: &Snapshot) {
-        let mut state = self.states[snapshot.height as usize].clone();
-        if snapshot.height > 0 {
-            state.insert(EVENTS_KEY.to_vec(), events(snapshot.height));
-        }
+        let state = self.state(snapshot.height);
         for seed in 0..300 {
             assert_eq!(snapshot.get(&key(seed)), state.get(&key(seed)).cloned());
         }
@@ -512,11 +532,12 @@ fn events_among_the_writes_are_a_bug() {
 }
 
 #[test]
-fn a_cache_of_no_size_is_refused() {
+fn a_cache_of_no_size_and_too_small_a_window_are_refused() {
     assert_eq!(Config::default().validate(), Ok(()));
     for (bad, name) in [
         (Config { cache_mb: 0, ..Config::default() }, "cache_mb is 0"),
         (Config { state_cache_mb: 0, ..Config::default() }, "state_cache_mb is 0"),
+        (Config { history_blocks: 15, ..Config::default() }, "history_blocks is 15"),
     ] {
         assert!(bad.validate().expect_err("too small").starts_with(name));
     }

@@ -71,7 +71,7 @@ impl Fixture {
     pub(crate) fn open(dir: &TempDir) -> Self {
         let config = Config {
             path: dir.path().into(),
-            storage: storage::Config { cache_mb: 16, state_cache_mb: 16 },
+            storage: storage::Config { cache_mb: 16, state_cache_mb: 16, ..Default::default() },
             ..Config::default()
         };
         Self { chain: Chain::open(&config, &genesis()).expect("the chain opens") }

@@ -76,11 +76,12 @@ fn spec() -> ChainSpec {
 }
 
 fn open_chain(folder: &TempDir) -> Chain {
-    let config = ::chain::Config {
-        path: folder.path().join("db"),
-        storage: ::storage::Config { cache_mb: 16, state_cache_mb: 16 },
-        ..Default::default()
-    };
+    open_chain_with(folder, ::storage::Config::default())
+}
+
+fn open_chain_with(folder: &TempDir, storage: ::storage::Config) -> Chain {
+    let storage = ::storage::Config { cache_mb: 16, state_cache_mb: 16, ..storage };
+    let config = ::chain::Config { path: folder.path().join("db"), storage, ..Default::default() };
     Chain::open(&config, &spec().genesis).expect("the chain opens")
 }
 
@@ -96,8 +97,20 @@ impl Node {
     /// Starts where the pool's channel has room for so many requests.
     async fn start_beside_pool(config: Config, requests_max: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let spec = spec();
         let chain = open_chain(&folder);
+        Self::start_on(folder, chain, config, requests_max).await
+    }
+
+    /// Starts where the states of so many blocks before the head can be read.
+    async fn start_keeping(history_blocks: u32) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let storage = ::storage::Config { history_blocks, ..Default::default() };
+        let chain = open_chain_with(&folder, storage);
+        Self::start_on(folder, chain, Config::default(), 2).await
+    }
+
+    async fn start_on(folder: TempDir, chain: Chain, config: Config, requests_max: usize) -> Self {
+        let spec = spec();
         let (heads, receiver) = watch::channel(chain.head().clone());
         let (requests, pool) = crossbeam_channel::bounded(requests_max);
         let blobs = ::blobs::Store::open(&folder.path().join("blobs"), Default::default());

@@ -1,8 +1,8 @@
 use super::*;
 use codec::{Decode, Encode};
 use jsonrpsee::core::client::SubscriptionClientT;
-use primitives::{StateRead, crypto::hash::blake2_256};
-use storage::{EVENTS_KEY, OVERLAY_BLOCKS_MAX};
+use primitives::{RawKey, StateRead, crypto::hash::blake2_256};
+use storage::{EVENTS_KEY, HISTORY_BLOCKS_MIN};
 use testkit::{bob, transfer};
 
 const STATE: i64 = 4003;
@@ -59,22 +59,17 @@ async fn keys_come_in_pages_in_order() {
 
 #[tokio::test]
 async fn old_state_is_discarded_but_its_events_stay() {
-    let mut node = Node::start().await;
+    let mut node = Node::start_keeping(HISTORY_BLOCKS_MIN).await;
     let first = node.grow(&[]);
-    for _ in 0..OVERLAY_BLOCKS_MAX + 1 {
+    for _ in 0..HISTORY_BLOCKS_MIN {
         node.grow(&[]);
     }
-    let wait = async {
-        loop {
-            let read = json!([hex(runtime_code()), first.hash]);
-            match node.try_ask::<Value>("state_getStorage", read).await {
-                Ok(_) => tokio::task::yield_now().await,
-                Err(error) => return error,
-            }
-        }
-    };
-    let (code, message, _) =
-        tokio::time::timeout(WAIT, wait).await.expect("old state goes out of reach");
+    let read = json!([hex(runtime_code()), first.hash]);
+    let value: String = node.ask("state_getStorage", read.clone()).await;
+    assert_eq!(Some(value), node.chain.head().snapshot.get(runtime_code()).map(hex));
+    node.grow(&[]);
+    let error = node.try_ask::<Value>("state_getStorage", read).await;
+    let (code, message, _) = error.expect_err("its state is below the window");
     assert_eq!(code, STATE);
     let expected = format!(
         "Client error: Api called for an unknown Block: State already discarded for {}",
@@ -91,6 +86,37 @@ async fn old_state_is_discarded_but_its_events_stay() {
     assert!(node.ask::<String>("state_call", metadata).await.len() > 1_000);
     let nonce = json!(["AccountNonceApi_account_nonce", hex(alice().account()), first.hash]);
     assert_eq!(node.try_ask::<Value>("state_call", nonce).await.expect_err("is gone").1, expected);
+}
+
+#[tokio::test]
+async fn the_state_after_every_block_of_the_window_is_read_as_it_was() {
+    let mut node = Node::start().await;
+    let mut heads = vec![node.chain.head().clone()];
+    let mut signer = node.signer();
+    for number in 1..=40 {
+        let fresh = testkit::numbered_pair(number);
+        let tx = signer.sign(&transfer(&fresh, 1_000_000_000_000));
+        heads.push(node.grow(&[tx]));
+    }
+    let alice = json!(hex(alice().account()));
+    for (height, head) in heads.iter().enumerate() {
+        // What was pinned then tells what is expected now.
+        let keys: Vec<RawKey> = head.snapshot.keys(b"", None).collect();
+        let page: Vec<String> =
+            node.ask("state_getKeysPaged", json!(["0x", 1_000, null, head.hash])).await;
+        assert_eq!(page, keys.iter().map(hex).collect::<Vec<_>>());
+        let query = json!([page, head.hash]);
+        let found: Value = node.ask("state_queryStorageAt", query).await;
+        let values = keys.iter().map(|key| json!([hex(key), head.snapshot.get(key).map(hex)]));
+        let expected = json!([{ "block": head.hash, "changes": values.collect::<Vec<_>>() }]);
+        assert_eq!(found, expected, "at {height}");
+
+        let call = json!(["AccountNonceApi_account_nonce", alice, head.hash]);
+        let nonce: String = node.ask("state_call", call).await;
+        assert_eq!(nonce, hex((height as u32).encode()));
+        let market: Value = node.ask("artel_market", json!([head.hash])).await;
+        assert_eq!(market, json!(runtime::view::market(&head.snapshot)));
+    }
 }
 
 #[tokio::test]
