@@ -161,6 +161,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let (control, control_inbox) = bounded(chain_shell::COMMANDS_MAX);
     let (requests, request_inbox) = bounded(pool_shell::REQUESTS_MAX);
     let (batches, batch_inbox) = bounded(verify_shell::BATCHES_MAX);
+    let (proofs, proof_inbox) = bounded(chain_shell::PROOFS_MAX);
     let (verdicts, verdict_inbox) = bounded(verify_shell::BATCHES_MAX);
 
     // Consensus: owns the write-ahead log and the guard.
@@ -194,6 +195,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         author: chain_shell::Author { account: keys.account, vrf: keys.vrf },
         transactions_max: config.block.transactions_max,
         commands: command_inbox,
+        proofs: proof_inbox,
         consensus: consensus_sender.clone(),
         pool: control,
         heads: head_sender,
@@ -238,6 +240,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         heads: heads.clone(),
         database: database.clone(),
         pool: requests.clone(),
+        proofs,
         blobs,
         chain: ChainInfo {
             name: spec.name.clone(),

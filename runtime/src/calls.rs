@@ -12,7 +12,11 @@ pub use market::{AgentInfo, Estimate, TaskInfo};
 pub use pool::{TransactionSource, ValidTransaction};
 
 use crate::Position;
-use framework::metadata::{ApiMeta, MethodMeta};
+use framework::{
+    DispatchError,
+    metadata::{ApiMeta, MethodMeta},
+};
+use pallets::tasks::{Policy, TaskSpec};
 use primitives::{StateRead, shown};
 use scale_info::MetaType;
 
@@ -85,6 +89,17 @@ pub fn call(
     let found = found.ok_or_else(|| CallError::NotFound(short()))?;
     (found.run)(&View { state, at }, args)
         .map_err(|e| CallError::BadArguments { method: short(), reason: e.to_string() })
+}
+
+/// What a task would cost in the block after a state, and how long it could take.
+pub(crate) fn estimate_task(
+    state: &dyn StateRead,
+    at: &Position,
+    spec: TaskSpec,
+    policy: Policy,
+    funded: bool,
+) -> Result<Estimate, DispatchError> {
+    market::estimate_of(&View { state, at }, spec, policy, funded)
 }
 
 /// The calls as metadata tells of them.

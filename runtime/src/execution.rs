@@ -4,6 +4,7 @@ use crate::{
     BlockError, CheckedTx, Inherents, InvalidTransaction,
     apply::{apply_tx, end},
     on_finalize, on_initialize,
+    trace::{Recorder, Trace},
 };
 use codec::{Compact, Encode};
 use framework::{
@@ -42,9 +43,9 @@ pub struct BlockOutput {
 }
 
 /// The state before the block with what the block has changed so far.
-struct View<'a> {
-    base: &'a dyn StateRead,
-    writes: Writes,
+pub(crate) struct View<'a> {
+    pub(crate) base: &'a dyn StateRead,
+    pub(crate) writes: Writes,
 }
 
 impl StateRead for View<'_> {
@@ -130,14 +131,34 @@ impl<'a> Execution<'a> {
     ///
     /// The transaction is not included, and nothing has changed.
     pub fn apply(&mut self, checked: &CheckedTx) -> Result<(), ApplyError> {
-        let (length, class) = (checked.tx.length, checked.tx.class);
-        checked.tx.check_size()?;
-        if !self.has_room(checked.tx.priced().ref_time(), class, length) {
-            return Err(ApplyError::BlockFull);
-        }
+        self.check_room(checked)?;
         let output = apply_tx(&self.view, self.env, self.multiplier, checked)?;
-        self.include(output, class, length);
+        self.include(output, checked.tx.class, checked.tx.length);
         Ok(())
+    }
+
+    /// Applies a transaction and includes it, as [`Self::apply`] does, and tells what it did.
+    ///
+    /// # Errors
+    ///
+    /// The transaction is not included, and nothing has changed.
+    pub fn apply_traced(&mut self, checked: &CheckedTx) -> Result<Trace, ApplyError> {
+        self.check_room(checked)?;
+        let recorder = Recorder::new(&self.view);
+        let output = apply_tx(&recorder, self.env, self.multiplier, checked)?;
+        let trace = Trace { reads: recorder.into_reads(), output: output.clone() };
+        self.include(output, checked.tx.class, checked.tx.length);
+        Ok(trace)
+    }
+
+    fn check_room(&self, checked: &CheckedTx) -> Result<(), ApplyError> {
+        let tx = &checked.tx;
+        tx.check_size()?;
+        if self.has_room(tx.priced().ref_time(), tx.class, tx.length) {
+            Ok(())
+        } else {
+            Err(ApplyError::BlockFull)
+        }
     }
 
     fn has_room(&self, ref_time: u64, class: DispatchClass, length: u32) -> bool {

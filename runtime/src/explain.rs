@@ -1,6 +1,6 @@
-//! Errors and events in words, taken from the descriptions that metadata is made of.
+//! Calls, errors and events in words, taken from the descriptions that metadata is made of.
 
-use crate::RuntimeEvent;
+use crate::{RuntimeCall, RuntimeEvent};
 use codec::Encode;
 use framework::DispatchError;
 use scale_info::{MetaType, TypeDef};
@@ -20,6 +20,7 @@ type Table = BTreeMap<(u8, u8), Explained>;
 
 static ERRORS: LazyLock<Table> = LazyLock::new(|| table(|pallet| pallet.errors));
 static EVENTS: LazyLock<Table> = LazyLock::new(|| table(|pallet| pallet.events));
+static CALLS: LazyLock<Table> = LazyLock::new(|| table(|pallet| pallet.calls));
 
 /// Why a call failed.
 pub fn error(error: &DispatchError) -> Explained {
@@ -48,9 +49,19 @@ pub fn error(error: &DispatchError) -> Explained {
 
 /// What an event tells.
 pub fn event(event: &RuntimeEvent) -> Explained {
-    let bytes = event.encode();
-    let [pallet, variant, ..] = bytes[..] else { unreachable!("an event has two indices") };
-    look_up(&EVENTS, pallet, variant)
+    of_variant(&EVENTS, &event.encode())
+}
+
+/// What a call does.
+pub fn call(call: &RuntimeCall) -> Explained {
+    of_variant(&CALLS, &call.encode())
+}
+
+fn of_variant(table: &Table, bytes: &[u8]) -> Explained {
+    let [pallet, variant, ..] = *bytes else {
+        unreachable!("calls and events begin with the indices of pallet and variant")
+    };
+    look_up(table, pallet, variant)
 }
 
 fn look_up(table: &Table, pallet: u8, variant: u8) -> Explained {

@@ -55,6 +55,15 @@ pub enum TransactionValidityError {
     Unknown(UnknownTransaction),
 }
 
+impl From<InvalidTransaction> for TransactionValidityError {
+    fn from(invalid: InvalidTransaction) -> Self {
+        match invalid {
+            InvalidTransaction::Call => Self::Unknown(UnknownTransaction::NoUnsignedValidator),
+            other => Self::Invalid(other),
+        }
+    }
+}
+
 /// Why it cannot be told whether a transaction is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub enum UnknownTransaction {

@@ -10,7 +10,9 @@ mod execution;
 pub mod explain;
 mod genesis;
 mod invalid;
+mod readable;
 mod spec;
+mod trace;
 mod transaction;
 mod version;
 pub mod view;
@@ -20,6 +22,7 @@ pub use ::pallets::{
     system::{
         BLOCK_BYTES_MAX, BLOCK_HASHES_MAX, BLOCK_REF_TIME_MAX, NORMAL_REF_TIME_MAX, events_key,
     },
+    transaction_payment::{FeeDetails, InclusionFee},
 };
 pub use apply::apply_tx;
 pub use block::{
@@ -41,6 +44,7 @@ pub use invalid::{
     UnknownTransaction,
 };
 pub use spec::{ChainSpec, ChainType, Properties, SPEC_BYTES_MAX};
+pub use trace::{Trace, TraceError, dry_run, dry_run_signed, trace_block};
 pub use transaction::{
     CALL_DEPTH_MAX, CheckedTx, DecodedTx, Position, UncheckedTransaction, Validity,
     decode_transaction, validate,

@@ -4,14 +4,22 @@
 //! moments are milliseconds. "Market time" runs as the market's own clock does: it stands still while the chain does.
 
 mod fill;
+mod run;
+mod run_fill;
 
 pub use fill::{
     agent, cid, market, payouts_of_account, payouts_of_task, task, task_event, task_events, tasks,
 };
+pub use run::*;
+pub use run_fill::{
+    Place, call, error, estimate, event, events, refusal, run_of_events, run_of_trace, runs,
+    spec_of, transaction,
+};
 
 use primitives::{AccountId, Balance, Hash, Height, Moment};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Most tasks that one page holds.
 pub const TASKS_PAGE_MAX: u32 = 100;
@@ -44,13 +52,29 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let text = <Cow<'de, str>>::deserialize(deserializer)?;
         hex::decode(text.as_ref()).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
+impl JsonSchema for Bytes {
+    fn schema_name() -> Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^(0x([0-9a-fA-F]{2})*)?$",
+            "description": "Bytes in hex.",
+        })
+    }
+}
+
 /// Where a task stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum TaskState {
     /// Posted, and waiting for its money.
@@ -85,7 +109,7 @@ impl TaskState {
 }
 
 /// A task: the answer of `artel_task`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskView {
     /// The task's name.
@@ -125,7 +149,7 @@ pub struct TaskView {
 }
 
 /// What is to be computed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpecView {
     /// Number of the engine; 1 is `wasm-1`.
@@ -145,7 +169,7 @@ pub struct SpecView {
 }
 
 /// What a program reads on stdin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum InputView {
     /// In the task itself.
@@ -164,7 +188,7 @@ pub enum InputView {
 }
 
 /// On which terms a task is computed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyView {
     /// Reward of each slot.
@@ -190,7 +214,7 @@ pub struct PolicyView {
 }
 
 /// One agent's place in a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SlotView {
     /// Who computes.
@@ -208,7 +232,7 @@ pub struct SlotView {
 }
 
 /// The end of a state: both must be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadlineView {
     /// Market time.
@@ -218,7 +242,7 @@ pub struct DeadlineView {
 }
 
 /// When something happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StampView {
     /// Height of the block.
@@ -228,7 +252,7 @@ pub struct StampView {
 }
 
 /// How a program ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeView {
     /// What came out.
@@ -238,7 +262,7 @@ pub struct OutcomeView {
 }
 
 /// What came out of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ResultView {
     /// It ended well, with an output.
@@ -262,7 +286,7 @@ pub enum ResultView {
 }
 
 /// Why a task ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReasonView {
     /// Its number; thousands tell the culprit.
@@ -274,7 +298,7 @@ pub struct ReasonView {
 }
 
 /// Which tasks `artel_tasks` lists: those that fit all that is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct TaskFilter {
     /// In this state.
@@ -286,7 +310,7 @@ pub struct TaskFilter {
 }
 
 /// Tasks in the order of their ids: the answer of `artel_tasks`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskPage {
     /// At most [`TASKS_PAGE_MAX`].
@@ -296,7 +320,7 @@ pub struct TaskPage {
 }
 
 /// Something that happened to a task: what `artel_taskEvents` notifies of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskEventView {
     /// The finalised block in which it happened.
@@ -320,7 +344,7 @@ pub struct TaskEventView {
 }
 
 /// An agent: the answer of `artel_agent`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentView {
     /// The agent.
@@ -366,7 +390,7 @@ pub struct AgentView {
 }
 
 /// One part of a split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShareView {
     /// Who gets it.
@@ -376,7 +400,7 @@ pub struct ShareView {
 }
 
 /// A payout: `artel_payouts` lists them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PayoutView {
     /// The payout's name.
@@ -404,7 +428,7 @@ pub struct PayoutView {
 }
 
 /// The market as a whole: the answer of `artel_market`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MarketView {
     /// Number of the block whose state this is.
@@ -418,7 +442,7 @@ pub struct MarketView {
 }
 
 /// A blob that was stored: the answer of `artel_uploadBlob`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlobView {
     /// Its CID.
@@ -428,7 +452,7 @@ pub struct BlobView {
 }
 
 /// A part of a blob: the answer of `artel_blob`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlobPart {
     /// Bytes of the whole blob.

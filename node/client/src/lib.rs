@@ -3,7 +3,9 @@
 
 mod blob;
 mod error;
+mod explain;
 mod heads;
+mod proof;
 mod remote;
 mod tasks;
 mod transport;
@@ -15,6 +17,7 @@ pub use error::{Error, Failure};
 pub use framework::{DispatchError, StateRead};
 pub use heads::{BlockEvents, Head, Heads};
 pub use pallets;
+pub use proof::verify_read_proof;
 pub use remote::READS_MAX;
 pub use runtime::{RuntimeCall, RuntimeEvent, view};
 pub use tasks::{Posted, TaskEvents};

@@ -3,9 +3,14 @@ use crate::{
     remote::tests::query_over,
     wire::{HeaderJson, TxStatusJson},
 };
+use codec::Encode;
 use framework::{DispatchError, MemState};
 use pallets::{agents, balances, system, tasks};
-use primitives::AccountId;
+use primitives::{
+    AccountId, Hash,
+    crypto::hash::blake2_256,
+    proof::{EMPTY_NODE, Proof, ProofEnd, inner_node, leaf_node, turns_right},
+};
 
 #[test]
 fn headers_are_read_with_either_kind_of_number() {
@@ -74,6 +79,46 @@ fn a_query_reads_what_it_would_read_beside_the_state() {
     let nobody = AccountId([7; 32]);
     let (none, _) = query_over(&MemState::default(), |state| agents::agent(state, &nobody));
     assert_eq!(none, None);
+}
+
+#[test]
+fn a_proof_holds_for_its_key_value_and_root_alone() {
+    let hash = |bytes: &[u8]| blake2_256(bytes);
+    let (key, other) = (b"key".as_slice(), b"other".as_slice());
+    // A state with two keys: the siblings are empty as far as the two ways are one.
+    let leaves = [key, other].map(|key| leaf_node(&hash(key).0, &hash(b"value").0));
+    let turns = |key: &[u8], depth| turns_right(&hash(key).0, depth);
+    let fork =
+        (0..256).find(|depth| turns(key, *depth) != turns(other, *depth)).expect("they fork");
+    let mut siblings = vec![Hash(EMPTY_NODE); fork];
+    siblings.push(Hash(leaves[1]));
+    let root = siblings.iter().enumerate().rev().fold(leaves[0], |node, (depth, sibling)| {
+        if turns(key, depth) {
+            inner_node(&sibling.0, &node)
+        } else {
+            inner_node(&node, &sibling.0)
+        }
+    });
+    let proof = Proof { end: ProofEnd::Member, siblings }.encode();
+    let holds = |root: &Hash, key: &[u8], value: Option<&[u8]>, proof: &[u8]| {
+        crate::verify_read_proof(root, key, value, proof).is_ok()
+    };
+    let root = Hash(root);
+    assert!(holds(&root, key, Some(b"value"), &proof));
+    for wrong in [None, Some(b"values".as_slice()), Some(b"")] {
+        assert!(!holds(&root, key, wrong, &proof));
+    }
+    assert!(!holds(&root, other, Some(b"value"), &proof) && !holds(&root, key, None, &[]));
+    for bit in 0..proof.len() * 8 {
+        let mut flipped = proof.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(!holds(&root, key, Some(b"value"), &flipped), "bit {bit} matters");
+    }
+    for bit in 0..256 {
+        let mut flipped = root;
+        flipped.0[bit / 8] ^= 1 << (bit % 8);
+        assert!(!holds(&flipped, key, Some(b"value"), &proof), "bit {bit} of the root matters");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Substrate's JSON, as far as it is read here.
 
 use crate::Error;
-use primitives::{Hash, Height};
+use codec::DecodeAll;
+use primitives::{Digest, DigestItem, Hash, Header, Height};
 use serde::{Deserialize, Deserializer};
 
 /// The runtime's version.
@@ -38,6 +39,44 @@ pub(crate) struct HeaderJson {
     pub parent_hash: Hash,
     #[serde(deserialize_with = "height")]
     pub number: Height,
+}
+
+/// A header with all that its hash covers.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FullHeaderJson {
+    parent_hash: Hash,
+    #[serde(deserialize_with = "height")]
+    number: Height,
+    state_root: Hash,
+    extrinsics_root: Hash,
+    digest: DigestJson,
+}
+
+#[derive(Deserialize)]
+struct DigestJson {
+    logs: Vec<runtime::view::Bytes>,
+}
+
+impl FullHeaderJson {
+    /// The header, or what is wrong with its digest.
+    pub fn header(self) -> Result<Header, String> {
+        let logs = self.digest.logs.iter().map(|log| DigestItem::decode_all(&mut &log.0[..]));
+        let logs = logs.collect::<Result<_, _>>().map_err(|error| format!("digest: {error}"))?;
+        Ok(Header {
+            parent_hash: self.parent_hash,
+            number: self.number,
+            state_root: self.state_root,
+            extrinsics_root: self.extrinsics_root,
+            digest: Digest { logs },
+        })
+    }
+}
+
+/// Proofs of keys.
+#[derive(Deserialize)]
+pub(crate) struct ReadProofJson {
+    pub proof: Vec<runtime::view::Bytes>,
 }
 
 /// A block with its transactions.

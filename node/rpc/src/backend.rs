@@ -3,7 +3,7 @@
 use blobs::Store;
 use chain::Head;
 use crossbeam_channel::Sender;
-use primitives::{AccountId, Hash, Nonce, OpaqueTransaction};
+use primitives::{AccountId, Hash, Nonce, OpaqueTransaction, RawKey, proof::Proof};
 use runtime::{ChainType, InvalidTransaction, Properties};
 use std::sync::Arc;
 use storage::Database;
@@ -22,6 +22,8 @@ pub struct Backend {
     pub database: Database,
     /// To the pool. A full channel is an error to the caller, never a wait.
     pub pool: Sender<PoolRequest>,
+    /// To the chain, which makes proofs while it has nothing else to do. A full channel is an error to the caller.
+    pub proofs: Sender<ProofRequest>,
     /// Programs, inputs and outputs.
     pub blobs: Arc<Store>,
     /// What the chain says of itself.
@@ -85,6 +87,17 @@ pub enum PoolRequest {
         /// The nonce after those that wait in the pool without a gap; `None` if none does.
         answer: oneshot::Sender<Option<Nonce>>,
     },
+}
+
+/// Proofs that the chain is asked for.
+#[derive(Debug)]
+pub struct ProofRequest {
+    /// The block after which the state is meant.
+    pub block: Hash,
+    /// Raw keys, at most [`crate::PROVEN_KEYS_MAX`].
+    pub keys: Vec<RawKey>,
+    /// A proof for each; `None` if the block is not among the latest.
+    pub answer: oneshot::Sender<Option<Vec<Proof>>>,
 }
 
 /// What became of a transaction.

@@ -18,12 +18,18 @@ pub const RESPONSE_BYTES: RangeInclusive<u32> = 16 << 20..=256 << 20;
 pub const SUBSCRIPTIONS: RangeInclusive<u32> = 1_024..=65_536;
 /// Most requests of one batch that can be configured.
 pub const BATCH_MAX: u32 = 10_000;
+/// Least and most work that one connection may ask for each second, in microseconds of one core.
+pub const RATE: RangeInclusive<u32> = 10_000..=1_000_000_000;
+/// Least and most seconds of work that an idle connection saves up.
+pub const BURST_S: RangeInclusive<u32> = 1..=3_600;
 /// Most origins that can be named.
 pub const ORIGINS_MAX: usize = 64;
 /// Most keys of one `state_getKeysPaged`.
 pub const KEYS_PAGE_MAX: u32 = 1_000;
 /// Most keys of one query or subscription of storage, and most numbers of one `chain_getBlockHash`.
 pub const KEYS_QUERIED_MAX: usize = 4_096;
+/// Most keys of one `state_getReadProof`.
+pub const PROVEN_KEYS_MAX: usize = 256;
 /// Requests of one connection that are worked on; more are refused.
 pub const IN_FLIGHT_MAX: usize = 1_024;
 /// Requests of all connections that read the database or the state at a time; more wait.
@@ -76,6 +82,27 @@ pub struct Config {
     pub subscriptions_max: u32,
     /// Most requests of one batch.
     pub batch_max: u32,
+    /// Which methods are served.
+    pub methods: MethodPolicy,
+    /// Work that one connection may ask for each second, in microseconds of one core; each method has its price.
+    pub rate: u32,
+    /// Seconds of that work that an idle connection saves up.
+    pub burst_s: u32,
+    /// Most connections from one address; this machine's are not counted.
+    pub connections_per_ip_max: u32,
+}
+
+/// Which methods are served. Unsafe ones run whole transactions or blocks that nobody pays for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MethodPolicy {
+    /// Unsafe ones where only this machine can connect.
+    #[default]
+    Auto,
+    /// Safe ones only: right behind a proxy that is open to others.
+    Safe,
+    /// All.
+    Unsafe,
 }
 
 impl Default for Config {
@@ -89,6 +116,10 @@ impl Default for Config {
             response_bytes_max: 32 << 20,
             subscriptions_max: 1_024,
             batch_max: 1_024,
+            methods: MethodPolicy::Auto,
+            rate: 1_000_000,
+            burst_s: 10,
+            connections_per_ip_max: 64,
         }
     }
 }
@@ -131,6 +162,9 @@ impl Config {
             ("response_bytes_max", self.response_bytes_max, RESPONSE_BYTES),
             ("subscriptions_max", self.subscriptions_max, SUBSCRIPTIONS),
             ("batch_max", self.batch_max, 1..=BATCH_MAX),
+            ("rate", self.rate, RATE),
+            ("burst_s", self.burst_s, BURST_S),
+            ("connections_per_ip_max", self.connections_per_ip_max, 1..=CONNECTIONS_MAX),
         ];
         for (name, value, bounds) in settings {
             if !bounds.contains(&value) {
@@ -154,6 +188,15 @@ impl Config {
     pub(crate) fn held_bytes_max(&self) -> usize {
         let largest = self.request_bytes_max.max(self.response_bytes_max);
         usize::try_from(largest).unwrap_or(usize::MAX).saturating_mul(LARGEST_HELD_MAX)
+    }
+
+    /// Whether methods are served that cost much.
+    pub(crate) fn serves_unsafe(&self) -> bool {
+        match self.methods {
+            MethodPolicy::Auto => self.host.is_loopback(),
+            MethodPolicy::Safe => false,
+            MethodPolicy::Unsafe => true,
+        }
     }
 
     /// Where to listen.

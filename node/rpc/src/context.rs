@@ -1,6 +1,8 @@
 //! What every method works with.
 
-use crate::{Backend, PoolRequest, config::BLOCKING_MAX, error::Error, metrics::Metrics};
+use crate::{
+    Backend, PoolRequest, access::Access, config::BLOCKING_MAX, error::Error, metrics::Metrics,
+};
 use chain::Head;
 use crossbeam_channel::TrySendError;
 use primitives::{Hash, Height, RawValue, StateRead};
@@ -16,6 +18,8 @@ pub(crate) struct Context {
     pub backend: Backend,
     pub genesis: Hash,
     pub metrics: Metrics,
+    /// What callers may call.
+    pub access: Access,
     /// States after the latest blocks, the newest last; at most [`OVERLAY_BLOCKS_MAX`]. They are read faster than older ones.
     recent: Mutex<VecDeque<Snapshot>>,
     blocking: Arc<Semaphore>,
@@ -30,10 +34,11 @@ pub(crate) enum State {
 }
 
 impl Context {
-    pub fn new(backend: Backend, metrics: Metrics) -> Result<Self, Error> {
+    pub fn new(backend: Backend, metrics: Metrics, access: Access) -> Result<Self, Error> {
         let genesis = backend.database.hash(0)?.ok_or(Error::Failed)?;
         let blocking = Arc::new(Semaphore::new(BLOCKING_MAX));
-        let context = Self { backend, genesis, metrics, recent: Mutex::default(), blocking };
+        let context =
+            Self { backend, genesis, metrics, access, recent: Mutex::default(), blocking };
         context.head();
         Ok(context)
     }

@@ -5,17 +5,21 @@ use jsonrpsee::types::{
     ErrorObjectOwned,
     error::{
         ErrorCode, INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, INVALID_REQUEST_CODE,
-        SERVER_IS_BUSY_CODE,
+        METHOD_NOT_FOUND_CODE, SERVER_IS_BUSY_CODE,
     },
 };
 use primitives::Hash;
 use runtime::{CUSTOM_BAD_ENCODING, CallError, InvalidTransaction};
+use storage::OVERLAY_BLOCKS_MAX;
 
 const BAD_EXTRINSIC: i32 = 1001;
 const INVALID_TRANSACTION: i32 = 1010;
 const IMMEDIATELY_DROPPED: i32 = 1016;
+const BLOCK_RANGE: i32 = 4001;
 const COUNT_TOO_LARGE: i32 = 4002;
 const STATE: i32 = 4003;
+/// Substrate's, where requests come too fast.
+const TOO_FAST: i32 = -32999;
 /// The store of blobs has no room; this chain's own code.
 const BLOBS_FULL: i32 = 5001;
 
@@ -34,6 +38,12 @@ pub(crate) enum Error {
     /// Clients match the text of [`CallError::NotFound`] in this one.
     #[error("Client error: Execution failed: Other: {0}")]
     Call(#[from] CallError),
+    #[error(
+        "Client error: no proofs for block {0}: this node makes them for the latest {OVERLAY_BLOCKS_MAX} blocks"
+    )]
+    NotProvable(Hash),
+    #[error("Cannot resolve a block range ['{from}' ... '{to}']. {why}")]
+    BlockRange { from: Hash, to: Hash, why: String },
     #[error("count exceeds maximum value. value: {value}, max: {max}")]
     CountTooLarge { value: usize, max: usize },
     #[error("Extrinsic has invalid format: {0}")]
@@ -52,6 +62,16 @@ pub(crate) enum Error {
         "the answers and requests that this node holds have no room for {0} bytes more: read what was asked for, ask for less, or ask again later"
     )]
     Full(usize),
+    #[error(
+        "RPC call is unsafe to be called externally: this node serves {0} on loopback, or with --rpc-methods unsafe"
+    )]
+    Unsafe(&'static str),
+    #[error(
+        "RPC rate limit exceeded: this connection asks for more work than the node gives to one; send {method} again in {wait_ms} ms, or have the operator raise rpc.rate"
+    )]
+    TooFast { method: &'static str, wait_ms: u128 },
+    #[error("the node makes proofs for others: ask again in a moment")]
+    ProverBusy,
     #[error("the node is stopping")]
     Stopping,
     #[error(transparent)]
@@ -62,12 +82,23 @@ pub(crate) enum Error {
     Failed,
 }
 
+impl Error {
+    /// A parameter that has its form and makes no sense.
+    pub fn wrong(name: &str, why: &str) -> Self {
+        Self::Params(format!("parameter `{name}`: {why}"))
+    }
+}
+
 impl From<Error> for ErrorObjectOwned {
     fn from(error: Error) -> Self {
         let plain = |code| Self::owned(code, error.to_string(), None::<()>);
         match &error {
             Error::Params(_) => plain(INVALID_PARAMS_CODE),
-            Error::UnknownBlock(_) | Error::Discarded(_) | Error::Call(_) => plain(STATE),
+            Error::UnknownBlock(_)
+            | Error::Discarded(_)
+            | Error::NotProvable(_)
+            | Error::Call(_) => plain(STATE),
+            Error::BlockRange { .. } => plain(BLOCK_RANGE),
             Error::CountTooLarge { .. } => plain(COUNT_TOO_LARGE),
             Error::BadExtrinsic(_) => plain(BAD_EXTRINSIC),
             Error::Submit(error) => submit(error),
@@ -77,7 +108,9 @@ impl From<Error> for ErrorObjectOwned {
                 Some("too many transactions come in at once: send it again in a moment"),
             ),
             Error::NeedsWebSocket(_) => plain(INVALID_REQUEST_CODE),
-            Error::Busy | Error::Full(_) => plain(SERVER_IS_BUSY_CODE),
+            Error::Busy | Error::Full(_) | Error::ProverBusy => plain(SERVER_IS_BUSY_CODE),
+            Error::Unsafe(_) => plain(METHOD_NOT_FOUND_CODE),
+            Error::TooFast { .. } => plain(TOO_FAST),
             Error::Blobs(error) => blob(error),
             Error::Stopping | Error::Storage(_) | Error::Failed => plain(INTERNAL_ERROR_CODE),
         }

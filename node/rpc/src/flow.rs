@@ -5,7 +5,10 @@
 //! that sends and never reads would so fill the memory. Here, reading pauses while writing does and while the requests that
 //! came and are not answered yet are large; methods with large answers pause with it, and while answers wait to be written.
 
-use crate::config::{REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX};
+use crate::{
+    access::Peer,
+    config::{REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX},
+};
 use std::{
     io, mem,
     pin::Pin,
@@ -257,8 +260,8 @@ impl Drop for Held {
 pub(crate) struct Socket<S> {
     inner: S,
     pub flow: Flow,
-    /// Its place among all sockets.
-    _place: OwnedSemaphorePermit,
+    /// Its place among all sockets, and among those of its address.
+    _place: (OwnedSemaphorePermit, Peer),
     stalled_max: Duration,
     /// When the write that is under way has taken too long.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -266,7 +269,12 @@ pub(crate) struct Socket<S> {
 
 impl<S> Socket<S> {
     /// A socket of a peer that may read nothing for so long.
-    pub fn new(inner: S, flow: Flow, place: OwnedSemaphorePermit, stalled_max: Duration) -> Self {
+    pub fn new(
+        inner: S,
+        flow: Flow,
+        place: (OwnedSemaphorePermit, Peer),
+        stalled_max: Duration,
+    ) -> Self {
         Self { inner, flow, _place: place, stalled_max, deadline: None }
     }
 

@@ -1,6 +1,7 @@
 //! What is counted, and the layer between connections and methods that counts it.
 
 use crate::{
+    access::{Access, Pace},
     config::{BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_MAX, LARGE_IN_FLIGHT_MAX},
     error::Error,
     flow::{Flow, Held},
@@ -49,9 +50,28 @@ enum Outcome {
     Error,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRefusal {
+    reason: Refusal,
+}
+
+/// Why a request or a connection was refused before anything was done for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Refusal {
+    /// The method is not for this caller.
+    Unsafe,
+    /// The connection asks for too much work.
+    Rate,
+    /// Too many requests of the connection wait for their answers.
+    InFlight,
+    /// The address has too many connections.
+    Connections,
+}
+
 /// What is counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
+    refusals: Family<OfRefusal, Counter>,
     requests: Family<OfOutcome, Counter>,
     seconds: Family<OfMethod, Histogram, fn() -> Histogram>,
     sessions: Gauge,
@@ -63,6 +83,7 @@ impl Metrics {
         let histogram: fn() -> Histogram =
             || Histogram::new(exponential_buckets(SECONDS_FIRST, 2.0, SECONDS_BUCKETS));
         let metrics = Self {
+            refusals: Family::default(),
             requests: Family::default(),
             seconds: Family::new_with_constructor(histogram),
             sessions: Gauge::default(),
@@ -70,6 +91,7 @@ impl Metrics {
         };
         let registry = registry.sub_registry_with_prefix("artel_rpc");
         registry.register("requests", "Requests answered", metrics.requests.clone());
+        registry.register("refusals", "Requests and connections refused", metrics.refusals.clone());
         registry.register("request_seconds", "Time to an answer", metrics.seconds.clone());
         registry.register(
             "sessions",
@@ -78,6 +100,11 @@ impl Metrics {
         );
         registry.register("subscriptions", "Open subscriptions", metrics.subscriptions.clone());
         metrics
+    }
+
+    /// Counts a refusal.
+    pub fn refused(&self, reason: Refusal) {
+        self.refusals.get_or_create(&OfRefusal { reason }).inc();
     }
 
     /// Counts a subscription until the guard goes.
@@ -120,6 +147,8 @@ pub(crate) struct Session {
     pub large: Arc<Semaphore>,
     /// Permits for batches.
     batches: Arc<Semaphore>,
+    /// Work that it may still ask for.
+    pace: Pace,
 }
 
 impl Session {
@@ -131,6 +160,7 @@ impl Session {
             in_flight: permits(IN_FLIGHT_MAX),
             large: permits(LARGE_IN_FLIGHT_MAX),
             batches: permits(BATCHES_IN_FLIGHT_MAX),
+            pace: Pace::default(),
         }
     }
 
@@ -146,6 +176,8 @@ impl Session {
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
     pub metrics: Metrics,
+    /// What may be called, and how fast.
+    pub access: Access,
     /// All that is served.
     pub methods: Arc<BTreeSet<&'static str>>,
     /// Those that begin or end subscriptions.
@@ -158,6 +190,20 @@ impl Layer {
     pub fn service<S>(&self, inner: S, session: Session) -> Service<S> {
         let open = Arc::new(Open::new(&self.metrics.sessions));
         Service { inner, layer: self.clone(), session, _open: open }
+    }
+
+    /// Fails if the method is not for this caller, or comes too fast.
+    fn admit(
+        &self,
+        method: &'static str,
+        bytes: usize,
+        session: &Session,
+    ) -> Result<(), ErrorObjectOwned> {
+        self.access.admit(method, bytes, &session.pace).map_err(|error| {
+            let is_unsafe = matches!(error, Error::Unsafe(_));
+            self.metrics.refused(if is_unsafe { Refusal::Unsafe } else { Refusal::Rate });
+            error.into()
+        })
     }
 
     fn known(&self, method: &str) -> &'static str {
@@ -208,11 +254,15 @@ where
         request.extensions_mut().insert(self.session.clone());
         let size = bytes(&request);
         let held = flow.hold(size);
-        let response = held.is_some().then(|| self.inner.call(request));
+        let admitted = match &held {
+            Some(_) => layer.admit(method, size, &self.session),
+            None => Err(Error::Full(size).into()),
+        };
+        let response = admitted.map(|()| self.inner.call(request));
         async move {
             let mut response = match response {
-                Some(response) => layer.explain(method, id.clone(), response.await),
-                None => full(id.clone(), size),
+                Ok(response) => layer.explain(method, id.clone(), response.await),
+                Err(refusal) => MethodResponse::error(id.clone(), refusal),
             };
             drop(held);
             let size = response.as_json().get().len();

@@ -1,6 +1,11 @@
 //! How methods and subscriptions are registered: under all their names, with the bounds that all share.
 
-use crate::{args::Args, context::Context, error::Error, metrics::Session};
+use crate::{
+    args::Args,
+    context::Context,
+    error::Error,
+    metrics::{Refusal, Session},
+};
 use jsonrpsee::{
     Extensions, PendingSubscriptionSink, ResponsePayload, RpcModule, SubscriptionSink,
     types::{ErrorObjectOwned, Params},
@@ -73,9 +78,13 @@ impl Module {
         F: Future<Output = Result<R, Error>> + Send,
     {
         let name = names[0];
-        let callback = move |params: Params<'static>, context, extensions: Extensions| {
+        let callback = move |params: Params<'static>,
+                             context: Arc<Context>,
+                             extensions: Extensions| {
             let run = run.clone();
-            async move { respond(&params, &extensions, large, |args| run(context, args)).await }
+            let counted = context.clone();
+            let refuse = move || counted.metrics.refused(Refusal::InFlight);
+            async move { respond(&params, &extensions, large, refuse, |args| run(context, args)).await }
         };
         self.0.register_async_method(name, callback).expect(TAKEN);
         self.alias(names);
@@ -121,6 +130,7 @@ async fn respond<R, F>(
     params: &Params<'_>,
     extensions: &Extensions,
     large: bool,
+    refuse: impl FnOnce(),
     run: impl FnOnce(Args) -> F,
 ) -> ResponsePayload<'static, R>
 where
@@ -129,7 +139,10 @@ where
 {
     let session = extensions.get::<Session>();
     let permit = match session.map(|session| session.in_flight.clone().try_acquire_owned()) {
-        Some(Err(_)) => return ResponsePayload::error(ErrorObjectOwned::from(Error::Busy)),
+        Some(Err(_)) => {
+            refuse();
+            return ResponsePayload::error(ErrorObjectOwned::from(Error::Busy));
+        }
         Some(Ok(permit)) => Some(permit),
         None => None,
     };

@@ -1,12 +1,14 @@
 //! The server: one port for HTTP and WebSocket.
 
 use crate::{
-    Backend, Config, ConfigError, api,
+    Backend, Config, ConfigError,
+    access::{Access, Peer, Peers},
+    api,
     body::Counted,
     config::{CONNECTIONS_SPARE, SILENCE_MAX},
     context::Context,
     flow::{Budget, Flow, Socket},
-    metrics::{Layer, Metrics, Session},
+    metrics::{Layer, Metrics, Refusal, Session},
     module::Module,
 };
 use http::{HeaderValue, Method, header};
@@ -42,9 +44,15 @@ use tower_http::{
 
 /// Wait before the next connection is taken after one could not be.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
 /// Longest that a connection may take to send the head of a request.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Answer to a connection that is one too many.
+const TOO_MANY_CONNECTIONS: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\n\
+    Content-Length: 81\r\nConnection: close\r\n\r\n\
+    Your address has too many connections to this node: close one, or use one for all";
+/// How long browsers may remember what they were told of other origins.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(3_600);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -106,13 +114,15 @@ impl Server {
     ) -> Result<ServerHandle, StartError> {
         let Self { config, listener, address } = self;
         let metrics = Metrics::new(registry);
-        let context = Context::new(backend, metrics.clone());
+        let access = Access::new(&config);
+        let context = Context::new(backend, metrics.clone(), access.clone());
         let context = Arc::new(context.map_err(|error| StartError::Chain(error.to_string()))?);
         let module = module(context.clone());
         let methods = module.method_names().collect();
         let subscriptions = subscriptions(&module);
         let layer = Layer {
             metrics,
+            access,
             methods: Arc::new(methods),
             subscriptions: Arc::new(subscriptions),
             response_bytes_max: usize::try_from(config.response_bytes_max).unwrap_or(usize::MAX),
@@ -126,6 +136,8 @@ impl Server {
             places: Arc::new(Semaphore::new(places.saturating_add(CONNECTIONS_SPARE))),
             cors: cors(&config.cors),
             settings: ServerBuilder::with_config(config.server()).to_service_builder(),
+            peers: Peers::default(),
+            per_ip_max: config.connections_per_ip_max,
             stop,
         };
         tokio::spawn(connections.accept(listener));
@@ -145,6 +157,8 @@ struct Connections {
     places: Arc<Semaphore>,
     cors: CorsLayer,
     settings: TowerServiceBuilder<Identity, Identity>,
+    peers: Peers,
+    per_ip_max: u32,
     /// Comes last: when it is dropped, everything else is.
     stop: StopHandle,
 }
@@ -160,7 +174,10 @@ impl Connections {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((socket, _)) => self.serve(socket),
+                Ok((socket, address)) => match self.peers.enter(address.ip(), self.per_ip_max) {
+                    Some(peer) => self.serve(socket, peer),
+                    None => self.refuse(&socket),
+                },
                 Err(error) => {
                     // Mostly too many open files: some may be closed soon.
                     tracing::warn!(%error, "a connection could not be taken");
@@ -170,8 +187,15 @@ impl Connections {
         }
     }
 
+    /// Tells a peer with too many connections why it gets no other one, if it can be told at once.
+    fn refuse(&self, socket: &TcpStream) {
+        self.layer.metrics.refused(Refusal::Connections);
+        // It may have gone.
+        let _ = socket.try_write(TOO_MANY_CONNECTIONS);
+    }
+
     /// HTTP/1.1 only, which WebSockets begin with: with HTTP/2 one socket could hold many answers back.
-    fn serve(&self, socket: TcpStream) {
+    fn serve(&self, socket: TcpStream, peer: Peer) {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             tracing::debug!("there are too many connections for another");
             return;
@@ -181,7 +205,7 @@ impl Connections {
             return;
         }
         let flow = Flow::new(self.budget.clone());
-        let socket = Socket::new(socket, flow.clone(), place, SILENCE_MAX);
+        let socket = Socket::new(socket, flow.clone(), (place, peer), SILENCE_MAX);
         let (session, layer) = (Session::new(flow.clone()), self.layer.clone());
         let http = tower::ServiceBuilder::new()
             .layer(self.cors.clone())
@@ -266,4 +290,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(origin)
         .allow_methods([Method::POST])
         .allow_headers([header::CONTENT_TYPE])
+        // Pages of the web may call a node on the user's own machine, as far as the origins say.
+        .allow_private_network(true)
+        .max_age(PREFLIGHT_AGE)
 }

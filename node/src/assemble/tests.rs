@@ -109,6 +109,24 @@ async fn the_blobs_of_an_open_task_are_pinned_after_a_restart_too() {
     node.stop().await.expect("it stops in order");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_proves_values_that_a_node_tells() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let node = assemble(plan(folder.path(), 0)).await.expect("it starts");
+    let client = Client::connect(&format!("ws://{}", node.rpc_address)).await.expect("it serves");
+    let mut heads = node.heads.clone();
+    let second = heads.wait_for(|head| head.height >= 2);
+    timeout(WAIT, second).await.expect("blocks come").expect("the node runs");
+    let at = client.finalised_hash().await.expect("there is one");
+    let keys = [b":code".to_vec(), runtime::events_key().to_vec(), b"nothing".to_vec()];
+    let proven = client.prove(at, &keys).await.expect("the proofs hold");
+    assert!(proven[0].is_some() && proven[1].is_some() && proven[2].is_none());
+    assert_eq!(proven[0], client.storage(&keys[0], Some(at)).await.expect("it can be read"));
+    let unknown = client.prove(Hash([1; 32]), &keys).await;
+    assert!(matches!(unknown, Err(client::Error::NoBlock(_))), "{unknown:?}");
+    node.stop().await.expect("it stops in order");
+}
+
 /// Waits until the node's metrics have a line.
 async fn wait_for(node: &Node, line: &str) {
     let address = node.metrics_address.expect("metrics are served");

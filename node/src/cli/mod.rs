@@ -6,6 +6,7 @@ mod amount;
 pub mod chain_spec;
 mod demo;
 pub(crate) mod dev;
+mod explain;
 pub mod key;
 pub(crate) mod node;
 mod output;
@@ -14,7 +15,7 @@ mod signer;
 pub(crate) mod task;
 
 use crate::{config::Config, logging};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
@@ -48,6 +49,8 @@ enum Command {
     /// Look at accounts and send tokens.
     #[command(subcommand)]
     Account(account::AccountCommand),
+    /// Tell in words what a transaction did, or why a call failed.
+    Explain(explain::ExplainArgs),
     /// Make, look at and store keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -90,6 +93,10 @@ pub struct NodeOptions {
     /// Address of JSON-RPC; anything but loopback needs a proxy in front.
     #[arg(long, value_name = "IP", env = "ARTEL_RPC_HOST")]
     pub rpc_host: Option<IpAddr>,
+    /// Which methods of JSON-RPC are served: auto serves those that cost much on loopback only,
+    /// safe nowhere, unsafe everywhere.
+    #[arg(long, value_name = "POLICY", env = "ARTEL_RPC_METHODS", value_parser = parse_methods)]
+    pub rpc_methods: Option<rpc::MethodPolicy>,
     /// Port of Prometheus metrics; 0 takes a free one.
     #[arg(long, value_name = "PORT", env = "ARTEL_PROMETHEUS_PORT")]
     pub prometheus_port: Option<u16>,
@@ -128,6 +135,7 @@ impl NodeOptions {
         config.storage.archive |= self.archive;
         config.rpc.port = self.rpc_port.unwrap_or(config.rpc.port);
         config.rpc.host = self.rpc_host.unwrap_or(config.rpc.host);
+        config.rpc.methods = self.rpc_methods.unwrap_or(config.rpc.methods);
         config.metrics.port = self.prometheus_port.unwrap_or(config.metrics.port);
         config.metrics.enabled &= !self.no_prometheus;
         config.validate()?;
@@ -138,6 +146,11 @@ impl NodeOptions {
     pub fn start_logging(&self) -> Result<()> {
         logging::start(&self.log, self.log_json)
     }
+}
+
+fn parse_methods(text: &str) -> Result<rpc::MethodPolicy> {
+    serde_json::from_value(text.into())
+        .with_context(|| format!("'{text}' is not a policy: give auto, safe or unsafe"))
 }
 
 /// Where a command finds a node.
@@ -154,7 +167,6 @@ pub struct Connection {
 impl Connection {
     /// Connects, or says how to start a node.
     pub async fn client(&self) -> Result<client::Client> {
-        use anyhow::Context as _;
         client::Client::connect(&self.url).await.with_context(|| {
             format!("no node answers at {}: start one with `artel dev`, or give --url", self.url)
         })
@@ -186,6 +198,7 @@ fn run(command: Command) -> Result<()> {
         Command::Agent(args) => block_on(agent::run(args)),
         Command::Task(command) => block_on(task::run(command)),
         Command::Account(command) => block_on(account::run(command)),
+        Command::Explain(args) => block_on(explain::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
     }
 }

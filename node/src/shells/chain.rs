@@ -7,11 +7,12 @@ use chain::{
 };
 use codec::{Decode, Encode};
 use consensus::{Input, Proposed, Verdict};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, never, select_biased};
 use primitives::{
     AccountId, Block, Certificate, Hash, Height, Moment,
     crypto::{pair::Sr25519Pair, vrf},
 };
+use rpc::ProofRequest;
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -22,6 +23,11 @@ use txpool::Limits;
 
 /// Most commands that wait for the chain.
 pub const COMMANDS_MAX: usize = 32;
+/// Most requests for proofs that wait; more are refused.
+pub const PROOFS_MAX: usize = 8;
+/// Proofs take at most one part in so many of the thread's time: those of older blocks take the later ones out of the tree,
+/// and consensus waits meanwhile.
+const PROOFS_SHARE: u32 = 5;
 /// Longest sleep, so that a stop is noticed soon.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 /// Execution ends at this share of the time that a round gives the proposer, so that the block
@@ -77,6 +83,8 @@ pub struct Shell {
     pub transactions_max: usize,
     /// What to do.
     pub commands: Receiver<Command>,
+    /// What to prove while there is nothing else to do.
+    pub proofs: Receiver<ProofRequest>,
     /// Where answers go.
     pub consensus: Sender<Input>,
     /// The pool thread.
@@ -90,19 +98,53 @@ pub struct Shell {
 impl Shell {
     /// Runs until `stop` fires. An error stops the node.
     pub fn run(mut self, stop: &CancellationToken) -> Result<()> {
+        let (commands, mut proofs) = (self.commands.clone(), self.proofs.clone());
+        let mut rests_until = Instant::now();
         while !stop.is_cancelled() {
-            match self.commands.recv_timeout(SLEEP_MAX) {
-                Ok(Command::Build { height, round, deadline }) => {
-                    self.build(height, round, deadline)?;
-                }
-                Ok(Command::Check { height, proposed, block, body }) => {
-                    self.check(height, proposed, block, &body)?;
-                }
-                Ok(Command::Commit { certificate, body }) => self.commit(certificate, &body)?,
-                Err(error) if error.is_timeout() => {}
-                Err(_) => return Ok(()),
+            let rest = rests_until.saturating_duration_since(Instant::now());
+            let (proofs_now, sleep) = match rest {
+                Duration::ZERO => (proofs.clone(), SLEEP_MAX),
+                rest => (never(), rest.min(SLEEP_MAX)),
+            };
+            select_biased! {
+                recv(commands) -> command => match command {
+                    Ok(command) => self.on_command(command)?,
+                    Err(_) => return Ok(()),
+                },
+                recv(proofs_now) -> request => match request {
+                    Ok(request) => {
+                        let start = Instant::now();
+                        self.prove(request)?;
+                        rests_until = Instant::now() + start.elapsed() * (PROOFS_SHARE - 1);
+                    }
+                    // The servers stop before the chain does.
+                    Err(_) => proofs = never(),
+                },
+                default(sleep) => {}
             }
         }
+        Ok(())
+    }
+
+    fn on_command(&mut self, command: Command) -> Result<()> {
+        match command {
+            Command::Build { height, round, deadline } => self.build(height, round, deadline),
+            Command::Check { height, proposed, block, body } => {
+                self.check(height, proposed, block, &body)
+            }
+            Command::Commit { certificate, body } => self.commit(certificate, &body),
+        }
+    }
+
+    fn prove(&mut self, request: ProofRequest) -> Result<()> {
+        let ProofRequest { block, keys, answer } = request;
+        let proofs = match self.chain.prove(&block, &keys) {
+            Ok(proofs) => Some(proofs),
+            Err(chain::Error::Storage(storage::Error::NotProvable(_))) => None,
+            Err(error) => return Err(error.into()),
+        };
+        // Who asked may have gone.
+        let _ = answer.send(proofs);
         Ok(())
     }
 

@@ -187,3 +187,17 @@ impl TypeInfo for MultiAddress {
             )
     }
 }
+
+impl schemars::JsonSchema for AccountId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AccountId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^(0x[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{46,50})$",
+            "description": "An account: its address, or its 32 bytes in 0x-hex.",
+        })
+    }
+}

@@ -177,3 +177,17 @@ impl<'de> serde::Deserialize<'de> for Balance {
         deserializer.deserialize_any(Visitor)
     }
 }
+
+impl schemars::JsonSchema for Balance {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Balance".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]+$",
+            "description": "An amount in the smallest unit, in decimal.",
+        })
+    }
+}

@@ -84,3 +84,17 @@ impl<'de> serde::Deserialize<'de> for Hash {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+impl schemars::JsonSchema for Hash {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Hash".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^(0x)?[0-9a-fA-F]{64}$",
+            "description": "32 bytes in hex.",
+        })
+    }
+}

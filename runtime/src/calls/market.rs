@@ -117,7 +117,7 @@ pub(super) fn estimate(
     Ok(estimate_of(view, spec, policy, funded))
 }
 
-fn estimate_of(
+pub(super) fn estimate_of(
     view: &View,
     spec: TaskSpec,
     policy: Policy,

@@ -9,3 +9,4 @@ mod listing;
 mod metadata;
 mod specs;
 mod supply;
+mod trace;

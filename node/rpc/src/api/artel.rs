@@ -16,13 +16,14 @@ use runtime::{
         TaskPage, TaskView,
     },
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
 /// Whose payouts are asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-enum PayoutsOf {
+pub(super) enum PayoutsOf {
     Task(Hash),
     Account(AccountId),
 }

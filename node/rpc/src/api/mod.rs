@@ -4,8 +4,12 @@ mod artel;
 mod author;
 mod blobs;
 mod chain;
+mod discover;
+mod explain;
 mod json;
 mod payment;
+mod proof;
+mod query;
 mod state;
 mod storage;
 mod system;
@@ -21,7 +25,11 @@ pub(crate) fn register(module: &mut Module) {
     storage::register(module);
     author::register(module);
     payment::register(module);
+    query::register(module);
+    proof::register(module);
+    explain::register(module);
     artel::register(module);
     blobs::register(module);
+    discover::register(module);
     system::register_list(module);
 }

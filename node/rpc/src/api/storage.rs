@@ -18,13 +18,13 @@ use std::sync::Arc;
 /// Most bytes of all keys of one subscription.
 const SUBSCRIBED_BYTES_MAX: usize = 1 << 20;
 /// Most bytes of all values of one query; more than any answer holds in hex.
-const QUERIED_BYTES_MAX: usize = 128 << 20;
+pub(super) const QUERIED_BYTES_MAX: usize = 128 << 20;
 
 /// Values of keys after a block.
 #[derive(Clone, Serialize)]
-struct Changes {
-    block: Hash,
-    changes: Vec<(Bytes, Option<Bytes>)>,
+pub(super) struct Changes {
+    pub block: Hash,
+    pub changes: Vec<(Bytes, Option<Bytes>)>,
 }
 
 pub(crate) fn register(module: &mut Module) {
@@ -89,7 +89,7 @@ fn query(cx: &Context, mut args: Args) -> Result<[Changes; 1], Error> {
     Ok([Changes { block, changes }])
 }
 
-fn keys(args: &mut Args) -> Result<Vec<Bytes>, Error> {
+pub(super) fn keys(args: &mut Args) -> Result<Vec<Bytes>, Error> {
     let keys: Vec<Bytes> = args.next("keys")?;
     if keys.len() > KEYS_QUERIED_MAX {
         return Err(Error::CountTooLarge { value: keys.len(), max: KEYS_QUERIED_MAX });

@@ -51,15 +51,15 @@ pub(crate) fn register(module: &mut Module) {
     module.asynchronous(&["system_accountNextIndex", "account_nextIndex"], next_index);
 }
 
-/// The list of everything, itself included.
+/// The list of everything that may be called, itself included.
 pub(crate) fn register_list(module: &mut Module) {
     const NAME: &str = "rpc_methods";
     let mut names: Vec<&str> = module.0.method_names().chain([NAME]).collect();
     names.sort_unstable();
-    let list = json!({ "methods": names });
-    module.asynchronous(&[NAME], move |_, _| {
-        let list = list.clone();
-        async move { Ok(list) }
+    module.asynchronous(&[NAME], move |cx, _| {
+        let served: Vec<&str> =
+            names.iter().copied().filter(|name| cx.access.serves(name)).collect();
+        async move { Ok(json!({ "methods": served })) }
     });
 }
 

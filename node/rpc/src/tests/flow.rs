@@ -1,5 +1,6 @@
 use super::WAIT;
 use crate::{
+    access::Peer,
     config::{REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX},
     flow::{Budget, Flow, Socket},
 };
@@ -15,7 +16,7 @@ fn pipe(stalled_max: Duration) -> (Socket<DuplexStream>, DuplexStream, Flow) {
     let (ours, peer) = duplex(8);
     let flow = Flow::default();
     let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("it is free");
-    (Socket::new(ours, flow.clone(), place, stalled_max), peer, flow)
+    (Socket::new(ours, flow.clone(), (place, Peer::default()), stalled_max), peer, flow)
 }
 
 #[tokio::test]

@@ -1,10 +1,15 @@
 //! A real chain behind a real socket. What the pool says is scripted by each test.
 
+mod access;
 mod author;
 mod bad_input;
 mod blocks;
+mod explain;
 mod flow;
 mod market;
+mod openrpc;
+mod proofs;
+mod queries;
 mod server;
 mod state;
 
@@ -49,6 +54,8 @@ struct Node {
     heads: watch::Sender<Head>,
     /// What the server asks the pool.
     pool: crossbeam_channel::Receiver<PoolRequest>,
+    /// Proofs that the server asks for.
+    proofs: crossbeam_channel::Receiver<ProofRequest>,
     address: SocketAddr,
     handle: ServerHandle,
     registry: Registry,
@@ -113,12 +120,14 @@ impl Node {
         let spec = spec();
         let (heads, receiver) = watch::channel(chain.head().clone());
         let (requests, pool) = crossbeam_channel::bounded(requests_max);
+        let (prover, proofs) = crossbeam_channel::bounded(2);
         let blobs = ::blobs::Store::open(&folder.path().join("blobs"), Default::default());
         let blobs = Arc::new(blobs.expect("the store opens"));
         let backend = Backend {
             heads: receiver,
             database: chain.database().clone(),
             pool: requests,
+            proofs: prover,
             blobs: blobs.clone(),
             chain: ChainInfo {
                 name: spec.name,
@@ -137,7 +146,7 @@ impl Node {
         let server = Server::bind(&config).await.expect("loopback has free ports");
         let address = server.address();
         let handle = server.start(backend, &mut registry).expect("the chain has a first block");
-        Self { chain, heads, pool, address, handle, registry, blobs, folder }
+        Self { chain, heads, pool, proofs, address, handle, registry, blobs, folder }
     }
 
     /// Makes a block final and tells the server.
@@ -238,16 +247,20 @@ impl Node {
 
     /// What the server asks the pool next.
     async fn pool_request(&self) -> PoolRequest {
-        let asked = async {
-            loop {
-                match self.pool.try_recv() {
-                    Ok(request) => return request,
-                    Err(_) => tokio::task::yield_now().await,
-                }
-            }
-        };
-        tokio::time::timeout(WAIT, asked).await.expect("the pool is asked")
+        next_request(&self.pool).await
     }
+}
+
+async fn next_request<T>(requests: &crossbeam_channel::Receiver<T>) -> T {
+    let asked = async {
+        loop {
+            match requests.try_recv() {
+                Ok(request) => return request,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(WAIT, asked).await.expect("something is asked for")
 }
 
 /// The code of a failed call.

@@ -1,5 +1,6 @@
 //! `artel task`: post tasks, follow them and fetch their results.
 
+mod estimate;
 pub mod follow;
 pub mod spec;
 
@@ -30,6 +31,10 @@ pub enum TaskCommand {
   artel task submit mandelbrot.wasm --arg 640 --arg 480 --signer //Alice --accept --output picture.ppm
   cat data | artel task submit prog.wasm --input - --signer //Alice --json")]
     Submit(Box<SubmitArgs>),
+    /// Tell what a task would cost and how long it may take, without posting it.
+    #[command(after_help = "Example:
+  artel task estimate wordfreq.wasm --input book.txt --reward 2")]
+    Estimate(Box<estimate::EstimateArgs>),
     /// Show where a task stands.
     Status(OneArgs),
     /// Follow a task, or all of them, as blocks become final.
@@ -139,6 +144,7 @@ pub struct ListArgs {
 pub async fn run(command: TaskCommand) -> Result<()> {
     match command {
         TaskCommand::Submit(args) => submit(*args).await,
+        TaskCommand::Estimate(args) => estimate::run(*args).await,
         TaskCommand::Status(args) => {
             let task = find(&args.connection.client().await?, args.task).await?;
             output::print(args.connection.json, &task, describe)

@@ -1,6 +1,7 @@
 //! What a task asks for: uploaded program and input, and limits.
 
 use anyhow::{Context, Result};
+use blobs::{CHUNK_BYTES, Splitter};
 use clap::Args;
 use client::Client;
 use pallets::tasks::{self, Cid, Input, TaskSpec};
@@ -33,12 +34,20 @@ pub async fn build(
     args: Vec<Vec<u8>>,
     limits: Limits,
 ) -> Result<TaskSpec> {
-    let program = Cid(client.upload(program).await?.to_bytes());
+    client.upload(program).await?;
+    if input.len() > tasks::INPUT_INLINE_BYTES_MAX {
+        client.upload(input).await?;
+    }
+    plan(program, input, args, limits)
+}
+
+/// The specification of a task whose program and input need not be uploaded yet.
+pub fn plan(program: &[u8], input: &[u8], args: Vec<Vec<u8>>, limits: Limits) -> Result<TaskSpec> {
     let input = if input.len() <= tasks::INPUT_INLINE_BYTES_MAX {
         Input::Inline(input.to_vec())
     } else {
         Input::Blob {
-            cid: Cid(client.upload(input).await?.to_bytes()),
+            cid: name(input)?,
             plaintext_hash: blake2_256(input),
             key_commit: None,
             size: u64::try_from(input.len()).context("the input is too long")?,
@@ -46,13 +55,23 @@ pub async fn build(
     };
     Ok(TaskSpec {
         engine: ENGINE_WASM_1,
-        program,
+        program: name(program)?,
         input,
         args,
         fuel_limit: limits.fuel,
         memory_pages_max: limits.memory_pages,
         output_bytes_max: limits.output_max,
     })
+}
+
+/// The name under which a blob is uploaded.
+fn name(bytes: &[u8]) -> Result<Cid> {
+    let mut splitter = Splitter::default();
+    for chunk in bytes.chunks(CHUNK_BYTES) {
+        splitter.push(chunk);
+    }
+    let (cid, _) = splitter.finish().context("it is larger than a blob may be")?;
+    Ok(Cid(cid.to_bytes()))
 }
 
 /// Reads what the program will read: a file, standard input for -, or nothing.
