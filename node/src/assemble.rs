@@ -208,6 +208,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let shell = pool_shell::Shell {
         pool: Pool::new(config.txpool, head.height),
         head,
+        heads: heads.clone(),
         verifier: verifier.clone(),
         control: control_inbox,
         requests: request_inbox,

@@ -447,7 +447,9 @@ pub struct MarketView {
 pub struct BlobView {
     /// Its CID.
     pub cid: String,
-    /// Its bytes.
+    /// The same as calls and storage have it.
+    pub bytes: Bytes,
+    /// How many bytes it has.
     pub size: u64,
 }
 

@@ -1,6 +1,7 @@
 //! Choices about the server, and its bounds.
 
 use jsonrpsee::server::{BatchRequestConfig, PingConfig, RandomStringIdProvider, ServerConfig};
+use primitives::Height;
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -50,6 +51,31 @@ pub(crate) const CONNECTIONS_SPARE: usize = 64;
 /// Answers and notifications that wait for one reader; more make their senders wait. Each may be as large as an answer can
 /// be, so they are few.
 pub(crate) const BUFFERED_MAX: u32 = 4;
+/// Transactions that one connection has brought into the chain at a time by `transaction_v1_broadcast`.
+pub const BROADCASTS_MAX: usize = 16;
+/// Follows of one connection by `chainHead_v1_follow`; more are refused.
+pub const FOLLOWS_PER_CONNECTION_MAX: usize = 2;
+/// Blocks that one follow has pinned; one that needs more is stopped.
+pub const PINS_PER_FOLLOW_MAX: usize = if cfg!(test) { 40 } else { 512 };
+/// Blocks that all follows have pinned; beyond, those that have more than a fair share are stopped.
+pub const PINS_MAX: usize = if cfg!(test) { 100 } else { 65_536 };
+/// Operations of one follow that are under way; more are refused. Clients count on 16, and a few may be over that they do not
+/// know to be.
+pub const OPERATIONS_PER_FOLLOW_MAX: usize = 32;
+/// Blocks that a follow may lag behind; one that falls further behind is stopped.
+pub(crate) const FOLLOW_LAG_BLOCKS_MAX: Height = 128;
+/// Final blocks that a follow is told of when it begins.
+pub(crate) const FINALIZED_TOLD_MAX: Height = 16;
+/// Keys of one request of storage; more are discarded, and the client is told so.
+pub(crate) const QUERIES_MAX: usize = 1_024;
+/// Keys of storage that are read at a time; the last item may take more.
+pub(crate) const PAGE_READS_MAX: usize = if cfg!(test) { 8 } else { 1_000 };
+/// Bytes of items that are told at a time; the last item may go beyond.
+pub(crate) const PAGE_BYTES_MAX: usize = 1 << 20;
+/// Keys that are read to find out whether any of them changed.
+pub(crate) const TOKEN_KEYS_MAX: usize = 4_096;
+/// Bytes of keys and values that are read to find out whether any of them changed.
+pub(crate) const TOKEN_BYTES_MAX: usize = 4 << 20;
 /// Most bytes of transactions that `author_pendingExtrinsics` lists.
 pub const PENDING_BYTES_MAX: usize = 4 << 20;
 /// Most bytes of one uploaded blob; larger ones come block by block.

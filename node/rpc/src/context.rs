@@ -1,12 +1,13 @@
 //! What every method works with.
 
 use crate::{
-    Backend, PoolRequest, access::Access, config::BLOCKING_MAX, error::Error, metrics::Metrics,
+    Backend, PoolRequest, access::Access, config::BLOCKING_MAX, error::Error,
+    last_changes::LastChanges, metrics::Metrics,
 };
 use chain::Head;
 use crossbeam_channel::TrySendError;
 use primitives::{Hash, Height, RawValue, StateRead};
-use runtime::Position;
+use runtime::{Position, RuntimeVersion};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,6 +21,8 @@ pub(crate) struct Context {
     pub metrics: Metrics,
     /// What callers may call.
     pub access: Access,
+    /// What the latest blocks wrote to.
+    pub last_changes: LastChanges,
     /// States after the latest blocks, the newest last; at most [`OVERLAY_BLOCKS_MAX`]. They are read faster than older ones.
     recent: Mutex<VecDeque<Snapshot>>,
     blocking: Arc<Semaphore>,
@@ -37,9 +40,17 @@ impl Context {
     pub fn new(backend: Backend, metrics: Metrics, access: Access) -> Result<Self, Error> {
         let genesis = backend.database.hash(0)?.ok_or(Error::Failed)?;
         let blocking = Arc::new(Semaphore::new(BLOCKING_MAX));
-        let context =
-            Self { backend, genesis, metrics, access, recent: Mutex::default(), blocking };
-        context.head();
+        let context = Self {
+            backend,
+            genesis,
+            metrics,
+            access,
+            last_changes: LastChanges::default(),
+            recent: Mutex::default(),
+            blocking,
+        };
+        let head = context.head();
+        context.last_changes.note(context.database(), &head.snapshot)?;
         Ok(context)
     }
 
@@ -114,6 +125,12 @@ impl Context {
     /// Fails if the block is not known.
     pub fn check_known(&self, at: Option<Hash>) -> Result<(), Error> {
         self.state(at).map(|_| ())
+    }
+
+    /// The rules in force after a block.
+    pub fn version(&self, at: Hash) -> Result<RuntimeVersion, Error> {
+        self.check_known(Some(at))?;
+        Ok(runtime::version())
     }
 
     /// Answers a runtime call in a state.

@@ -1,6 +1,6 @@
 //! What a request is answered when it cannot be done: codes and texts that clients look for.
 
-use crate::SubmitError;
+use crate::{SubmitError, config::FOLLOWS_PER_CONNECTION_MAX};
 use jsonrpsee::types::{
     ErrorObjectOwned,
     error::{
@@ -15,6 +15,11 @@ use storage::OVERLAY_BLOCKS_MAX;
 const BAD_EXTRINSIC: i32 = 1001;
 const INVALID_TRANSACTION: i32 = 1010;
 const IMMEDIATELY_DROPPED: i32 = 1016;
+const TOO_MANY_FOLLOWS: i32 = -32800;
+const NOT_PINNED: i32 = -32801;
+const FOLLOWS_WITHOUT_RUNTIME: i32 = -32802;
+const NOT_WAITING: i32 = -32803;
+const DUPLICATE_HASH: i32 = -32804;
 const BLOCK_RANGE: i32 = 4001;
 const COUNT_TOO_LARGE: i32 = 4002;
 const STATE: i32 = 4003;
@@ -52,6 +57,22 @@ pub(crate) enum Error {
     Submit(#[from] SubmitError),
     #[error("Immediately Dropped")]
     PoolBusy,
+    #[error("'{0}' names no broadcast of this connection that is under way")]
+    NotBroadcast(String),
+    #[error("{0}: there is no such subscription on this connection, or it is over")]
+    NotSubscribed(&'static str),
+    #[error(
+        "this connection follows {FOLLOWS_PER_CONNECTION_MAX} times already: end one by chainHead_v1_unfollow"
+    )]
+    TooManyFollows,
+    #[error("block {0} is not pinned: it was not reported by this subscription, or was unpinned")]
+    NotPinned(Hash),
+    #[error("this subscription follows without the runtime: follow with withRuntime = true")]
+    FollowsWithoutRuntime,
+    #[error("the operation does not wait: continue it after operationWaitingForContinue")]
+    NotWaiting,
+    #[error("block {0} is named twice: name each once")]
+    DuplicateHash(Hash),
     #[error("{0} is about a subscription, which needs a WebSocket: connect to ws://")]
     NeedsWebSocket(&'static str),
     #[error(
@@ -93,7 +114,14 @@ impl From<Error> for ErrorObjectOwned {
     fn from(error: Error) -> Self {
         let plain = |code| Self::owned(code, error.to_string(), None::<()>);
         match &error {
-            Error::Params(_) => plain(INVALID_PARAMS_CODE),
+            Error::Params(_) | Error::NotBroadcast(_) | Error::NotSubscribed(_) => {
+                plain(INVALID_PARAMS_CODE)
+            }
+            Error::TooManyFollows => plain(TOO_MANY_FOLLOWS),
+            Error::NotPinned(_) => plain(NOT_PINNED),
+            Error::FollowsWithoutRuntime => plain(FOLLOWS_WITHOUT_RUNTIME),
+            Error::NotWaiting => plain(NOT_WAITING),
+            Error::DuplicateHash(_) => plain(DUPLICATE_HASH),
             Error::UnknownBlock(_)
             | Error::Discarded(_)
             | Error::NotProvable(_)

@@ -6,11 +6,14 @@ mod api;
 mod args;
 mod backend;
 mod body;
+mod broadcasts;
 mod config;
 mod context;
 mod error;
 mod flow;
 mod follow;
+mod follows;
+mod last_changes;
 mod metrics;
 mod module;
 mod server;
@@ -19,9 +22,10 @@ pub use backend::{
     Backend, ChainInfo, NodeInfo, PoolRequest, ProofRequest, SubmitError, TxStatus, UPDATES_MAX,
 };
 pub use config::{
-    BATCH_MAX, BLOCKING_MAX, BURST_S, CONNECTIONS_MAX, Config, ConfigError, IN_FLIGHT_MAX,
-    KEYS_PAGE_MAX, KEYS_QUERIED_MAX, MethodPolicy, ORIGINS_MAX, PENDING_BYTES_MAX, PROVEN_KEYS_MAX,
-    RATE, REQUEST_BYTES, RESPONSE_BYTES, SUBSCRIPTIONS, UPLOAD_BYTES_MAX,
+    BATCH_MAX, BLOCKING_MAX, BROADCASTS_MAX, BURST_S, CONNECTIONS_MAX, Config, ConfigError,
+    FOLLOWS_PER_CONNECTION_MAX, IN_FLIGHT_MAX, KEYS_PAGE_MAX, KEYS_QUERIED_MAX, MethodPolicy,
+    OPERATIONS_PER_FOLLOW_MAX, ORIGINS_MAX, PENDING_BYTES_MAX, PINS_MAX, PINS_PER_FOLLOW_MAX,
+    PROVEN_KEYS_MAX, RATE, REQUEST_BYTES, RESPONSE_BYTES, SUBSCRIPTIONS, UPLOAD_BYTES_MAX,
 };
 pub use jsonrpsee::server::ServerHandle;
 pub use server::{Server, StartError};

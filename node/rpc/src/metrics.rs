@@ -2,11 +2,14 @@
 
 use crate::{
     access::{Access, Pace},
+    broadcasts::Broadcasts,
     config::{BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_MAX, LARGE_IN_FLIGHT_MAX},
     error::Error,
     flow::{Flow, Held},
+    follows::Follows,
 };
 use jsonrpsee::{
+    ResponsePayload,
     core::middleware::{Batch, BatchEntry, Notification},
     server::{BatchResponseBuilder, MethodResponse, middleware::rpc::RpcServiceT},
     types::{ErrorObjectOwned, Id, Request, error::ErrorCode},
@@ -30,6 +33,12 @@ const SECONDS_BUCKETS: u16 = 14;
 
 /// An answer that is not larger goes out even when there is no room, as an error would be no smaller.
 const ERROR_BYTES_MAX: usize = 1 << 10;
+
+/// These end what may be over by itself, which is no news.
+const ENDS_QUIETLY: [&str; 2] = ["chainHead_v1_unfollow", "archive_v1_stopStorage"];
+/// This ends what the client must know to be under way.
+const ENDS_STRICTLY: &str = "transactionWatch_v1_unwatch";
+
 /// Any method that is not served, so that callers cannot make up series.
 const UNKNOWN: &str = "unknown";
 
@@ -76,6 +85,9 @@ pub(crate) struct Metrics {
     seconds: Family<OfMethod, Histogram, fn() -> Histogram>,
     sessions: Gauge,
     subscriptions: Gauge,
+    follows: Gauge,
+    pins: Gauge,
+    operations: Gauge,
 }
 
 impl Metrics {
@@ -88,6 +100,9 @@ impl Metrics {
             seconds: Family::new_with_constructor(histogram),
             sessions: Gauge::default(),
             subscriptions: Gauge::default(),
+            follows: Gauge::default(),
+            pins: Gauge::default(),
+            operations: Gauge::default(),
         };
         let registry = registry.sub_registry_with_prefix("artel_rpc");
         registry.register("requests", "Requests answered", metrics.requests.clone());
@@ -99,6 +114,9 @@ impl Metrics {
             metrics.sessions.clone(),
         );
         registry.register("subscriptions", "Open subscriptions", metrics.subscriptions.clone());
+        registry.register("follows", "Open chainHead_v1_follow", metrics.follows.clone());
+        registry.register("pins", "Blocks pinned by follows", metrics.pins.clone());
+        registry.register("operations", "Operations of follows", metrics.operations.clone());
         metrics
     }
 
@@ -110,6 +128,27 @@ impl Metrics {
     /// Counts a subscription until the guard goes.
     pub fn subscription(&self) -> Open {
         Open::new(&self.subscriptions)
+    }
+
+    /// Counts a follow until the guard goes.
+    pub fn follow(&self) -> Open {
+        Open::new(&self.follows)
+    }
+
+    /// Counts a pinned block until the guard goes.
+    pub fn pin(&self) -> Open {
+        Open::new(&self.pins)
+    }
+
+    /// Counts an operation until the guard goes.
+    pub fn operation(&self) -> Open {
+        Open::new(&self.operations)
+    }
+
+    /// How many blocks are pinned, and by how many follows.
+    pub fn pins_and_follows(&self) -> (usize, usize) {
+        let count = |gauge: &Gauge| usize::try_from(gauge.get()).unwrap_or_default();
+        (count(&self.pins), count(&self.follows))
     }
 
     fn note(&self, method: &'static str, started: Instant, response: &MethodResponse) {
@@ -136,7 +175,7 @@ impl Drop for Open {
     }
 }
 
-/// What bounds one connection; travels with each of its requests.
+/// What bounds one connection, and what it holds; travels with each of its requests and ends with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     /// Whether the peer reads.
@@ -146,7 +185,11 @@ pub(crate) struct Session {
     /// Permits for those whose answers may be large.
     pub large: Arc<Semaphore>,
     /// Permits for batches.
-    batches: Arc<Semaphore>,
+    pub batches: Arc<Semaphore>,
+    /// Transactions that are to be brought into the chain.
+    pub broadcasts: Arc<Broadcasts>,
+    /// What follows the chain.
+    pub follows: Arc<Follows>,
     /// Work that it may still ask for.
     pace: Pace,
 }
@@ -160,6 +203,8 @@ impl Session {
             in_flight: permits(IN_FLIGHT_MAX),
             large: permits(LARGE_IN_FLIGHT_MAX),
             batches: permits(BATCHES_IN_FLIGHT_MAX),
+            broadcasts: Arc::default(),
+            follows: Arc::default(),
             pace: Pace::default(),
         }
     }
@@ -210,6 +255,23 @@ impl Layer {
         self.methods.get(method).copied().unwrap_or(UNKNOWN)
     }
 
+    /// The library answers whether there was a subscription to end; the newer interface answers null, or with an error.
+    fn end(&self, method: &'static str, id: Id<'_>, response: MethodResponse) -> MethodResponse {
+        let ends_strictly = method == ENDS_STRICTLY;
+        if !ends_strictly && !ENDS_QUIETLY.contains(&method) {
+            return response;
+        }
+        let extensions = response.extensions().clone();
+        let found = response.as_json().get().contains(r#""result":true"#);
+        let answer = if found || !ends_strictly {
+            MethodResponse::response(id, ResponsePayload::success(()), self.response_bytes_max)
+        } else {
+            let error = Error::NotSubscribed(method);
+            MethodResponse::error(id, ErrorObjectOwned::from(error))
+        };
+        answer.with_extensions(extensions)
+    }
+
     /// Over HTTP the library answers a subscription with its internal error: this says what is wrong.
     fn explain(
         &self,
@@ -217,6 +279,9 @@ impl Layer {
         id: Id<'_>,
         response: MethodResponse,
     ) -> MethodResponse {
+        if response.is_success() {
+            return self.end(method, id, response);
+        }
         let is_librarys = response.as_error_code() == Some(ErrorCode::InternalError.code())
             && response.as_json().get().contains(ErrorCode::InternalError.message());
         if !is_librarys || !self.subscriptions.contains(method) {

@@ -4,6 +4,7 @@ use crate::{
     args::Args,
     context::Context,
     error::Error,
+    flow::Flow,
     metrics::{Refusal, Session},
 };
 use jsonrpsee::{
@@ -11,7 +12,7 @@ use jsonrpsee::{
     types::{ErrorObjectOwned, Params},
 };
 use serde::Serialize;
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 /// A name is taken: a bug of whoever lists the methods.
 const TAKEN: &str = "each name is registered once";
@@ -22,6 +23,26 @@ pub(crate) struct Module(pub RpcModule<Context>);
 /// The other side of a subscription is gone.
 #[derive(Debug)]
 pub(crate) struct Closed;
+
+/// An answer, and what it promises.
+pub(crate) struct Answer<R> {
+    value: R,
+    /// Begins once the answer is on its way.
+    then: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl<R> Answer<R> {
+    /// An answer that is followed by work, whose notifications must not leave before it.
+    pub fn followed_by(value: R, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { value, then: Some(Box::pin(work)) }
+    }
+}
+
+impl<R> From<R> for Answer<R> {
+    fn from(value: R) -> Self {
+        Self { value, then: None }
+    }
+}
 
 impl Module {
     /// A method that answers from memory.
@@ -53,7 +74,10 @@ impl Module {
         R: Serialize + Clone + Send + 'static,
         F: Future<Output = Result<R, Error>> + Send,
     {
-        self.register(names, false, run);
+        self.register(names, false, move |context, _, args| {
+            let answer = run(context, args);
+            async move { answer.await.map(Answer::from) }
+        });
     }
 
     /// A method whose answer may be large.
@@ -65,27 +89,45 @@ impl Module {
         R: Serialize + Clone + Send + 'static,
         F: Future<Output = Result<R, Error>> + Send,
     {
-        self.register(names, true, run);
+        self.register(names, true, move |context, _, args| {
+            let answer = run(context, args);
+            async move { answer.await.map(Answer::from) }
+        });
+    }
+
+    /// A method with a small answer about what its connection holds.
+    pub fn holding<R, F>(
+        &mut self,
+        names: &[&'static str],
+        run: impl Fn(Arc<Context>, Session, Args) -> F + Clone + Send + Sync + 'static,
+    ) where
+        R: Serialize + Clone + Send + 'static,
+        F: Future<Output = Result<Answer<R>, Error>> + Send,
+    {
+        self.register(names, false, run);
     }
 
     fn register<R, F>(
         &mut self,
         names: &[&'static str],
         large: bool,
-        run: impl Fn(Arc<Context>, Args) -> F + Clone + Send + Sync + 'static,
+        run: impl Fn(Arc<Context>, Session, Args) -> F + Clone + Send + Sync + 'static,
     ) where
         R: Serialize + Clone + Send + 'static,
-        F: Future<Output = Result<R, Error>> + Send,
+        F: Future<Output = Result<Answer<R>, Error>> + Send,
     {
         let name = names[0];
-        let callback = move |params: Params<'static>,
-                             context: Arc<Context>,
-                             extensions: Extensions| {
-            let run = run.clone();
-            let counted = context.clone();
-            let refuse = move || counted.metrics.refused(Refusal::InFlight);
-            async move { respond(&params, &extensions, large, refuse, |args| run(context, args)).await }
-        };
+        let callback =
+            move |params: Params<'static>, context: Arc<Context>, extensions: Extensions| {
+                let run = run.clone();
+                let session = session(&extensions);
+                let counted = context.clone();
+                let refuse = move || counted.metrics.refused(Refusal::InFlight);
+                async move {
+                    let run = |args| run(context, session.clone(), args);
+                    respond(&params, &session, large, refuse, run).await
+                }
+            };
         self.0.register_async_method(name, callback).expect(TAKEN);
         self.alias(names);
     }
@@ -100,14 +142,36 @@ impl Module {
     ) where
         F: Future<Output = Result<(), Closed>> + Send + 'static,
     {
+        self.holding_subscription(
+            subscribe,
+            notification,
+            unsubscribe,
+            move |context, _, args, pending| run(context, args, pending),
+        );
+    }
+
+    /// A subscription that is among what its connection holds.
+    pub fn holding_subscription<F>(
+        &mut self,
+        subscribe: &[&'static str],
+        notification: &'static str,
+        unsubscribe: &[&'static str],
+        run: impl Fn(Arc<Context>, Session, Args, PendingSubscriptionSink) -> F
+        + Copy
+        + Send
+        + Sync
+        + 'static,
+    ) where
+        F: Future<Output = Result<(), Closed>> + Send + 'static,
+    {
         let callback = move |params: Params<'static>,
                              pending: PendingSubscriptionSink,
                              context: Arc<Context>,
-                             _extensions| async move {
+                             extensions: Extensions| async move {
             let _open = context.metrics.subscription();
             match Args::new(&params) {
                 // How a subscription ends is nobody's concern.
-                Ok(args) => drop(run(context, args, pending).await),
+                Ok(args) => drop(run(context, session(&extensions), args, pending).await),
                 Err(error) => pending.reject(error).await,
             }
         };
@@ -125,45 +189,52 @@ impl Module {
     }
 }
 
+/// What the request's connection holds.
+fn session(extensions: &Extensions) -> Session {
+    let session = extensions.get::<Session>().cloned();
+    session.unwrap_or_else(|| Session::new(Flow::default()))
+}
+
 /// Runs a method with its bounds and turns what it says into an answer.
 async fn respond<R, F>(
     params: &Params<'_>,
-    extensions: &Extensions,
+    session: &Session,
     large: bool,
     refuse: impl FnOnce(),
     run: impl FnOnce(Args) -> F,
 ) -> ResponsePayload<'static, R>
 where
     R: Serialize + Clone + 'static,
-    F: Future<Output = Result<R, Error>>,
+    F: Future<Output = Result<Answer<R>, Error>>,
 {
-    let session = extensions.get::<Session>();
-    let permit = match session.map(|session| session.in_flight.clone().try_acquire_owned()) {
-        Some(Err(_)) => {
-            refuse();
-            return ResponsePayload::error(ErrorObjectOwned::from(Error::Busy));
-        }
-        Some(Ok(permit)) => Some(permit),
-        None => None,
+    let Ok(permit) = session.in_flight.clone().try_acquire_owned() else {
+        refuse();
+        return ResponsePayload::error(ErrorObjectOwned::from(Error::Busy));
     };
-    let turn = match session.filter(|_| large) {
-        Some(session) => Some(session.turn(&session.large).await),
-        None => None,
+    let turn = match large {
+        true => Some(session.turn(&session.large).await),
+        false => None,
     };
     let result = match Args::new(params) {
         Ok(args) => run(args).await,
         Err(error) => Err(error),
     };
-    let payload = match result {
-        Ok(answer) => ResponsePayload::success(answer),
-        Err(error) => ResponsePayload::error(ErrorObjectOwned::from(error)),
+    let (payload, then) = match result {
+        Ok(Answer { value, then }) => (ResponsePayload::success(value), then),
+        Err(error) => (ResponsePayload::error(ErrorObjectOwned::from(error)), None),
     };
     // The request counts until its answer has left: who does not read has no more room.
     let (payload, sent) = payload.notify_on_completion();
+    let batches = session.batches.clone();
     tokio::spawn(async move {
-        let _permits = (permit, turn);
-        // An error means that nobody waits for the answer any more.
-        let _ = sent.await;
+        let sent = sent.await;
+        drop((permit, turn));
+        let Some(then) = then else { return };
+        if sent.is_err() {
+            // Nobody waits for the answer any more, or it is one of a batch's, which leave when the batch is through.
+            drop(batches.acquire().await);
+        }
+        then.await;
     });
     payload
 }

@@ -245,8 +245,9 @@ impl Connections {
 
 /// Everything that is served.
 fn module(context: Arc<Context>) -> RpcModule<Context> {
-    let mut module = Module(RpcModule::from_arc(context));
-    api::register(&mut module);
+    let mut module = Module(RpcModule::from_arc(context.clone()));
+    let database = context.database();
+    api::register(&mut module, database.is_archive() && database.oldest_state() == 0);
     module.0
 }
 
@@ -275,7 +276,11 @@ async fn remember(context: Weak<Context>, handle: ServerHandle) {
         }
         let Some(context) = context.upgrade() else { return };
         let snapshot = heads.borrow_and_update().snapshot.clone();
-        context.note(snapshot);
+        context.note(snapshot.clone());
+        // A fault is logged, and whoever needs what is missing now meets it again.
+        let noted =
+            context.blocking(move |cx| cx.last_changes.note(cx.database(), &snapshot)).await;
+        drop(noted);
     }
 }
 

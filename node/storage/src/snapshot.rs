@@ -80,6 +80,11 @@ impl StateView {
         Self { base, overlays, events: Events::Known(events), height, _held: None }
     }
 
+    /// What the last block wrote, in key order; empty when its changes have gone into the database.
+    pub fn written(&self) -> &[(RawKey, Option<RawValue>)] {
+        self.overlays.first().map_or(&[], |overlay| overlay.entries())
+    }
+
     /// The keys that start with `prefix`, in order; with `after` only those greater than it.
     pub fn keys(&self, prefix: &[u8], after: Option<&[u8]>) -> Keys<'_> {
         // The smallest key greater than `after` is at least `after` with a zero byte appended.

@@ -3,7 +3,7 @@
 use crate::{args::Args, config::UPLOAD_BYTES_MAX, context::Context, error::Error, module::Module};
 use ::blobs::{Cid, READ_BYTES_MAX};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use runtime::view::{BlobPart, BlobView};
+use runtime::view::{BlobPart, BlobView, Bytes};
 
 pub(crate) fn register(module: &mut Module) {
     module.blocking(&["artel_uploadBlob"], upload);
@@ -15,7 +15,7 @@ fn upload(cx: &Context, mut args: Args) -> Result<BlobView, Error> {
     let bytes = base64(&mut args, "blob")?;
     let cid = cx.backend.blobs.put(&bytes[..])?;
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    Ok(BlobView { cid: cid.to_string(), size })
+    Ok(BlobView { cid: cid.to_string(), bytes: Bytes(cid.to_bytes().to_vec()), size })
 }
 
 fn upload_block(cx: &Context, mut args: Args) -> Result<(), Error> {
@@ -41,8 +41,13 @@ fn blob(cx: &Context, mut args: Args) -> Result<Option<BlobPart>, Error> {
     }
 }
 
+/// A blob's name as text, or as 0x-hex of the bytes that calls and storage have.
 fn cid(args: &mut Args) -> Result<Cid, Error> {
     let text: String = args.next("cid")?;
+    let bytes = text.strip_prefix("0x").and_then(|digits| hex::decode(digits).ok());
+    if let Some(cid) = bytes.and_then(|bytes| Cid::from_bytes(&bytes).ok()) {
+        return Ok(cid);
+    }
     text.parse().map_err(|error: ::blobs::ParseCidError| Error::Params(error.to_string()))
 }
 

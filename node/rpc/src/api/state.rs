@@ -37,12 +37,22 @@ fn metadata(cx: &Context, mut args: Args) -> Result<Bytes, Error> {
 fn call(cx: &Context, mut args: Args) -> Result<Bytes, Error> {
     let method: String = args.next("name")?;
     let bytes: Bytes = args.next("arguments")?;
-    match cx.state(args.optional::<Hash>("at")?)? {
-        State::Live(snapshot) => Ok(Bytes(cx.call(&snapshot, &method, &bytes.0)?)),
+    call_at(cx, args.optional("at")?, &method, &bytes.0)
+}
+
+/// A runtime call in the state after a block; after the best one if none is named.
+pub(super) fn call_at(
+    cx: &Context,
+    at: Option<Hash>,
+    method: &str,
+    bytes: &[u8],
+) -> Result<Bytes, Error> {
+    match cx.state(at)? {
+        State::Live(snapshot) => Ok(Bytes(cx.call(&snapshot, method, bytes)?)),
         // Clients ask old blocks for their metadata to read them.
-        State::Discarded { hash, height } if reads_no_state(&method) => {
+        State::Discarded { hash, height } if reads_no_state(method) => {
             let at = cx.position(height, hash);
-            Ok(Bytes(runtime::call(&NoState, &at, &method, &bytes.0)?))
+            Ok(Bytes(runtime::call(&NoState, &at, method, bytes)?))
         }
         State::Discarded { hash, .. } => Err(Error::Discarded(hash)),
     }

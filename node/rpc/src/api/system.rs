@@ -27,7 +27,7 @@ struct SyncState {
 /// Substrate's three; wallets know no others.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PropertiesJson {
+pub(super) struct PropertiesJson {
     ss58_format: u16,
     token_decimals: u8,
     token_symbol: String,
@@ -63,7 +63,7 @@ pub(crate) fn register_list(module: &mut Module) {
     });
 }
 
-fn properties(properties: &Properties) -> PropertiesJson {
+pub(super) fn properties(properties: &Properties) -> PropertiesJson {
     PropertiesJson {
         ss58_format: properties.ss58_format,
         token_decimals: properties.token_decimals,

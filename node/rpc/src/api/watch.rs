@@ -24,7 +24,7 @@ const SEARCHED_BLOCKS_MAX: u32 = 512;
 /// What became of the transaction, in Substrate's words.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Update {
+pub(super) enum Update {
     Future,
     Ready,
     InBlock(Hash),
@@ -66,7 +66,7 @@ pub(super) async fn watch(
     finish(&sink, last).await
 }
 
-async fn submit(
+pub(super) async fn submit(
     cx: &Context,
     bytes: OpaqueTransaction,
     updates: mpsc::Sender<TxStatus>,
@@ -98,7 +98,7 @@ async fn tell(
 }
 
 /// Looks for the transaction in the coming blocks; a pool that watches too many tells nothing of the rest.
-async fn search(
+pub(super) async fn search(
     cx: &Arc<Context>,
     sink: &SubscriptionSink,
     follower: &mut Follower,

@@ -1,9 +1,11 @@
 //! A real chain behind a real socket. What the pool says is scripted by each test.
 
 mod access;
+mod archive;
 mod author;
 mod bad_input;
 mod blocks;
+mod chain_head;
 mod explain;
 mod flow;
 mod market;
@@ -12,6 +14,7 @@ mod proofs;
 mod queries;
 mod server;
 mod state;
+mod transactions;
 
 use crate::*;
 use ::chain::{BuildRequest, Chain, Head};
@@ -31,7 +34,7 @@ use primitives::{
         vrf,
     },
 };
-use prometheus_client::registry::Registry;
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use runtime::ChainSpec;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -82,14 +85,10 @@ fn spec() -> ChainSpec {
     spec
 }
 
-fn open_chain(folder: &TempDir) -> Chain {
-    open_chain_with(folder, ::storage::Config::default())
-}
-
-fn open_chain_with(folder: &TempDir, storage: ::storage::Config) -> Chain {
+fn open_chain(folder: &TempDir, storage: ::storage::Config) -> Result<Chain, ::chain::Error> {
     let storage = ::storage::Config { cache_mb: 16, state_cache_mb: 16, ..storage };
     let config = ::chain::Config { path: folder.path().join("db"), storage, ..Default::default() };
-    Chain::open(&config, &spec().genesis).expect("the chain opens")
+    Chain::open(&config, &spec().genesis)
 }
 
 impl Node {
@@ -103,17 +102,25 @@ impl Node {
 
     /// Starts where the pool's channel has room for so many requests.
     async fn start_beside_pool(config: Config, requests_max: usize) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let chain = open_chain(&folder);
-        Self::start_on(folder, chain, config, requests_max).await
+        Self::start_as(config, Default::default(), requests_max).await
+    }
+
+    /// Starts a node that keeps the states after all blocks.
+    async fn start_archive() -> Self {
+        let storage = ::storage::Config { archive: true, ..Default::default() };
+        Self::start_as(Config::default(), storage, 2).await
     }
 
     /// Starts where the states of so many blocks before the head can be read.
     async fn start_keeping(history_blocks: u32) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let storage = ::storage::Config { history_blocks, ..Default::default() };
-        let chain = open_chain_with(&folder, storage);
-        Self::start_on(folder, chain, Config::default(), 2).await
+        Self::start_as(Config::default(), storage, 2).await
+    }
+
+    async fn start_as(config: Config, storage: ::storage::Config, requests_max: usize) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let chain = open_chain(&folder, storage).expect("the chain opens");
+        Self::start_on(folder, chain, config, requests_max).await
     }
 
     async fn start_on(folder: TempDir, chain: Chain, config: Config, requests_max: usize) -> Self {
@@ -243,6 +250,23 @@ impl Node {
         let answer = String::from_utf8(answer.expect("the socket works")).expect("it is text");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head ends with an empty line");
         (head.to_owned(), body.to_owned())
+    }
+
+    /// Waits until a gauge has a value.
+    async fn gauge(&self, name: &str, value: usize) {
+        let line = format!("artel_rpc_{name} {value}\n");
+        let reached = async {
+            loop {
+                let mut text = String::new();
+                encode(&mut text, &self.registry).expect("a string takes all");
+                if text.contains(&line) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let reached = tokio::time::timeout(WAIT, reached).await;
+        reached.unwrap_or_else(|_| panic!("{line} is told"));
     }
 
     /// What the server asks the pool next.
