@@ -6,13 +6,29 @@ use blobs::{BLOB_BYTES_MAX, CHUNK_BYTES, Cid, Splitter};
 use jsonrpsee::rpc_params;
 use runtime::view::BlobPart;
 
+/// The name of a blob.
+pub(crate) fn cid_of(bytes: &[u8]) -> Result<Cid, Error> {
+    check_size(bytes)?;
+    let mut splitter = Splitter::default();
+    for chunk in bytes.chunks(CHUNK_BYTES) {
+        splitter.push(chunk);
+    }
+    let (cid, _) = splitter.finish().expect("the size was checked");
+    Ok(cid)
+}
+
+fn check_size(bytes: &[u8]) -> Result<(), Error> {
+    let size = bytes.len() as u64;
+    if size > BLOB_BYTES_MAX {
+        return Err(Error::BlobTooLarge { size, max: BLOB_BYTES_MAX });
+    }
+    Ok(())
+}
+
 impl Client {
     /// Upload a blob block by block. The node keeps it for some hours, or as long as a task needs it.
     pub async fn upload(&self, bytes: &[u8]) -> Result<Cid, Error> {
-        let size = bytes.len() as u64;
-        if size > BLOB_BYTES_MAX {
-            return Err(Error::BlobTooLarge { size, max: BLOB_BYTES_MAX });
-        }
+        check_size(bytes)?;
         let mut splitter = Splitter::default();
         for chunk in bytes.chunks(CHUNK_BYTES) {
             let leaf = splitter.push(chunk);

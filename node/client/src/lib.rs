@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod agents;
 mod blob;
 mod error;
 mod explain;
+mod fees;
 mod heads;
 mod proof;
 mod remote;
@@ -12,15 +14,17 @@ mod transport;
 mod tx;
 mod wire;
 
+pub use agents::{AgentEvent, AgentEvents};
 pub use blobs::Cid;
 pub use error::{Error, Failure};
+pub use fees::Fee;
 pub use framework::{DispatchError, StateRead};
 pub use heads::{BlockEvents, Head, Heads};
 pub use pallets;
 pub use proof::verify_read_proof;
 pub use remote::READS_MAX;
 pub use runtime::{RuntimeCall, RuntimeEvent, view};
-pub use tasks::{Posted, TaskEvents};
+pub use tasks::{Posted, TaskEvents, TaskLimits, task_spec};
 pub use tx::{Receipt, SignedTx, TxOptions, Watched};
 
 use jsonrpsee::rpc_params;

@@ -1,11 +1,11 @@
-//! Tasks: post, fund, follow, accept, cancel; agents and payouts.
+//! Tasks: prepare, post, fund, follow, accept, cancel; payouts.
 
-use crate::{Client, Error, Receipt, SignedTx, TxOptions, transport::next};
+use crate::{Client, Error, Receipt, SignedTx, TxOptions, blob::cid_of, transport::next};
 use blobs::Cid;
 use framework::StateRead;
 use jsonrpsee::{core::client::Subscription, rpc_params};
 use pallets::{
-    tasks::{self, Policy, TaskSpec},
+    tasks::{self, Input, Policy, TaskSpec},
     validations,
 };
 use primitives::{
@@ -15,10 +15,31 @@ use primitives::{
 use runtime::{
     RuntimeCall,
     view::{
-        AgentView, MarketView, OutcomeView, PayoutView, ResultView, TaskEventView, TaskFilter,
-        TaskPage, TaskView,
+        MarketView, OutcomeView, PayoutView, ResultView, TaskEventView, TaskFilter, TaskPage,
+        TaskView,
     },
 };
+
+/// Number of the engine `wasm-1`.
+const ENGINE_WASM_1: u16 = 1;
+
+/// How much a task's program may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskLimits {
+    /// Most fuel; the program ends with a paid `out of fuel` when it is used up.
+    pub fuel: u64,
+    /// Most memory, in pages of 64 KiB.
+    pub memory_pages: u32,
+    /// Most bytes of output.
+    pub output_bytes: u64,
+}
+
+impl Default for TaskLimits {
+    /// Some seconds of work, 64 MiB of memory and as much of output.
+    fn default() -> Self {
+        Self { fuel: 10_000_000_000, memory_pages: 1_024, output_bytes: 64 << 20 }
+    }
+}
 
 /// A task that was posted.
 #[derive(Clone, Debug)]
@@ -41,7 +62,57 @@ impl TaskEvents {
     }
 }
 
+/// The specification of a task of the engine `wasm-1` whose program and input need not be uploaded yet, to estimate what it costs;
+/// [`Client::prepare_task`] uploads them too.
+///
+/// # Errors
+///
+/// Program or input is larger than a blob can be.
+pub fn task_spec(
+    program: &[u8],
+    input: &[u8],
+    args: Vec<Vec<u8>>,
+    limits: TaskLimits,
+) -> Result<TaskSpec, Error> {
+    let input = if input.len() <= tasks::INPUT_INLINE_BYTES_MAX {
+        Input::Inline(input.to_vec())
+    } else {
+        Input::Blob {
+            cid: tasks::Cid(cid_of(input)?.to_bytes()),
+            plaintext_hash: blake2_256(input),
+            key_commit: None,
+            size: input.len() as u64,
+        }
+    };
+    Ok(TaskSpec {
+        engine: ENGINE_WASM_1,
+        program: tasks::Cid(cid_of(program)?.to_bytes()),
+        input,
+        args,
+        fuel_limit: limits.fuel,
+        memory_pages_max: limits.memory_pages,
+        output_bytes_max: limits.output_bytes,
+    })
+}
+
 impl Client {
+    /// Upload a program for the engine `wasm-1` and what it reads, and make the specification of a task that runs it. A short
+    /// input stands in the task itself.
+    pub async fn prepare_task(
+        &self,
+        program: &[u8],
+        input: &[u8],
+        args: Vec<Vec<u8>>,
+        limits: TaskLimits,
+    ) -> Result<TaskSpec, Error> {
+        let spec = task_spec(program, input, args, limits)?;
+        self.upload(program).await?;
+        if matches!(spec.input, Input::Blob { .. }) {
+            self.upload(input).await?;
+        }
+        Ok(spec)
+    }
+
     /// Post a task and put its whole cost into escrow; ends when the task is final on the chain.
     pub async fn post_task(
         &self,
@@ -116,6 +187,18 @@ impl Client {
         Ok(TaskEvents { subscription })
     }
 
+    /// Wait until a task has a result, or has ended without one. How long that may take, its terms tell; drop this to stop.
+    pub async fn wait_for_result(&self, id: Hash) -> Result<TaskView, Error> {
+        let mut events = self.watch_task(Some(id)).await?;
+        loop {
+            let task = self.task(id).await?.ok_or(Error::NoTask(id))?;
+            if task.outcome.is_some() || task.state.is_final() {
+                return Ok(task);
+            }
+            events.next().await?;
+        }
+    }
+
     /// The output of a task whose program ended well, verified against the hash on the chain.
     ///
     /// # Errors
@@ -147,11 +230,6 @@ impl Client {
             return Err(no_result("its output is not what its agent signed".to_owned()));
         }
         Ok(output)
-    }
-
-    /// What the registry knows of an agent.
-    pub async fn agent(&self, account: &AccountId) -> Result<Option<AgentView>, Error> {
-        self.rpc().request("artel_agent", rpc_params![account]).await
     }
 
     /// The payouts of a task.

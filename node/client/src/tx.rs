@@ -3,7 +3,7 @@
 use crate::{Client, Error, Failure, transport::next, wire::TxStatusJson};
 use codec::Encode;
 use jsonrpsee::{core::client::Subscription, rpc_params};
-use pallets::system;
+use pallets::{balances, system};
 use primitives::{
     AccountId, Balance, Era, Hash, Height, MultiAddress, Nonce, OpaqueTransaction, SigningContext,
     Transaction, TransactionExtra, crypto::pair::Pair, signing_payload,
@@ -126,6 +126,17 @@ impl Client {
     pub async fn call(&self, signer: &Pair, call: &RuntimeCall) -> Result<Receipt, Error> {
         let tx = self.sign(signer, call, TxOptions::default()).await?;
         self.submit_and_watch(&tx).await?.ok()
+    }
+
+    /// Send money and wait until that is final. The sender's account stays alive.
+    pub async fn transfer(
+        &self,
+        signer: &Pair,
+        to: AccountId,
+        amount: Balance,
+    ) -> Result<Receipt, Error> {
+        let call = balances::Call::transfer_keep_alive { dest: to.into(), value: amount };
+        self.call(signer, &RuntimeCall::Balances(call)).await
     }
 
     /// What a transaction did in the block that includes it.

@@ -2,21 +2,14 @@
 
 use super::{machine, percentile};
 use crate::{
-    cli::{
-        dev,
-        node::session_keys,
-        task::{
-            follow,
-            spec::{self, Limits},
-        },
-    },
+    cli::{dev, node::session_keys, task::follow},
     config::Config,
     logging,
 };
 use anyhow::{Context, Result, anyhow, ensure};
 use chain::{BuildRequest, Chain, PooledTx, Received};
 use clap::Args;
-use client::Client;
+use client::{Client, TaskLimits};
 use codec::Encode;
 use pallets::{
     agents::{self, Capabilities, Payee, Profile},
@@ -374,13 +367,13 @@ async fn idle_chain(count: usize) -> Result<Idle> {
     dev::add_agent(&mut node, config, home.path()).await?;
     let client = Client::connect(&format!("ws://{}", node.rpc_address)).await?;
     let requester = Pair::from_uri(Scheme::Sr25519, "//Charlie")?;
-    let limits = Limits { fuel: 10_000_000, memory_pages: 16, output_max: 1_024 };
+    let limits = TaskLimits { fuel: 10_000_000, memory_pages: 16, output_bytes: 1_024 };
     let program = wat::parse_str(PROGRAM)?;
     let mut idle = Idle::default();
     for number in 0..count {
         // Every task has an input of its own, so that nothing is answered from memory.
         let input = number.to_string();
-        let spec = spec::build(&client, &program, input.as_bytes(), Vec::new(), limits).await?;
+        let spec = client.prepare_task(&program, input.as_bytes(), Vec::new(), limits).await?;
         let start = Instant::now();
         let posted = client.post_task(&requester, spec, Policy::economy(REWARD)).await?;
         let mut times = Times::default();

@@ -3,15 +3,12 @@
 use super::{
     amount,
     dev::{self, AGENT, Home},
-    task::{
-        follow,
-        spec::{self, Limits},
-    },
+    task::follow,
 };
 use crate::{config::Config, logging};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use client::{Client, view::ResultView};
+use client::{Client, TaskLimits, view::ResultView};
 use pallets::{balances::Event, system, tasks::Policy};
 use primitives::{
     AccountId, Balance, Height, StateRead,
@@ -33,7 +30,8 @@ const TASK_WAIT_MAX: Duration = Duration::from_secs(120);
 /// Lines of an output that are shown.
 const SHOWN_LINES: usize = 12;
 /// Limits of the demo's tasks.
-const LIMITS: Limits = Limits { fuel: 50_000_000_000, memory_pages: 1_024, output_max: 64 << 20 };
+const LIMITS: TaskLimits =
+    TaskLimits { fuel: 50_000_000_000, memory_pages: 1_024, output_bytes: 64 << 20 };
 
 /// What `artel demo` takes.
 #[derive(Args)]
@@ -163,7 +161,7 @@ async fn task(
     let bytes = std::fs::read(&path).with_context(|| {
         format!("cannot read {}: make it with tests/programs/build.sh", path.display())
     })?;
-    let spec = spec::build(client, &bytes, input, args.to_vec(), LIMITS).await?;
+    let spec = client.prepare_task(&bytes, input, args.to_vec(), LIMITS).await?;
     let posted = client.post_task(&parties.requester, spec, Policy::economy(REWARD)).await?;
     println!("   {program}, {} bytes of code, posted as {}", bytes.len(), posted.task);
     let from = posted.receipt.height;

@@ -4,6 +4,7 @@ mod account;
 mod agent;
 mod amount;
 pub mod chain_spec;
+mod completions;
 mod demo;
 pub(crate) mod dev;
 mod explain;
@@ -16,7 +17,7 @@ pub(crate) mod task;
 
 use crate::{config::Config, logging};
 use anyhow::{Context as _, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 /// Artel: a proof-of-stake chain for verifiable computing. Post a task, and whoever computes it is paid.
@@ -59,6 +60,8 @@ enum Command {
     ChainSpec(chain_spec::ChainSpecCommand),
     /// Print the configuration that would be in force.
     Config(NodeOptions),
+    /// Print a script with which a shell completes these commands.
+    Completions(completions::CompletionsArgs),
     /// Measure what this machine can do.
     #[command(subcommand)]
     Bench(crate::bench::BenchCommand),
@@ -192,6 +195,7 @@ fn run(command: Command) -> Result<()> {
             print!("{}", options.resolve()?.to_toml()?);
             Ok(())
         }
+        Command::Completions(args) => completions::run(args, &mut Cli::command()),
         Command::Bench(command) => crate::bench::run(command),
         Command::Dev(args) => block_on(dev::run(args)),
         Command::Node(args) => block_on(node::run(args)),

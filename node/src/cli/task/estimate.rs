@@ -41,7 +41,7 @@ pub async fn run(args: EstimateArgs) -> Result<()> {
         .with_context(|| format!("cannot read the program {}", args.program.display()))?;
     let input = spec::read_input(args.input.as_deref())?;
     let arguments = args.args.into_iter().map(String::into_bytes).collect();
-    let spec = spec::plan(&program, &input, arguments, args.limits)?;
+    let spec = client::task_spec(&program, &input, arguments, args.limits.into())?;
     let policy = Policy::economy(args.reward);
     let call = tasks::Call::create_task { spec, policy, requester: None, funded: true };
     let call = Bytes(RuntimeCall::Tasks(call).encode());

@@ -2,7 +2,7 @@
 
 mod estimate;
 pub mod follow;
-pub mod spec;
+mod spec;
 
 use super::{Connection, amount, output, signer::SignerArgs};
 use anyhow::{Context, Result, bail};
@@ -193,7 +193,7 @@ async fn submit(args: SubmitArgs) -> Result<()> {
         .with_context(|| format!("cannot read the program {}", args.program.display()))?;
     let input = spec::read_input(args.input.as_deref())?;
     let arguments = args.args.into_iter().map(String::into_bytes).collect();
-    let spec = spec::build(&client, &program, &input, arguments, args.limits).await?;
+    let spec = client.prepare_task(&program, &input, arguments, args.limits.into()).await?;
     let posted = client.post_task(&signer, spec, Policy::economy(args.reward)).await?;
     let (id, height) = (posted.task, posted.receipt.height);
     if !to_end {
