@@ -4,6 +4,10 @@ set -euo pipefail
 
 packages=(build-essential pkg-config libclang-dev clang lld wasi-libc libclang-rt-dev-wasm32 git)
 missing=()
+if [[ ${1:-} == --test ]]; then
+    # For other people's clients, unless it is here from elsewhere than Debian.
+    python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+fi
 for package in "${packages[@]}"; do
     dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
 done

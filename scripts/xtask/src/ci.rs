@@ -3,6 +3,9 @@
 use anyhow::{Context, Result, bail};
 use std::{env, path::Path, process::Command, time::Instant};
 
+/// Builds all that is run.
+const BUILD: [&str; 3] = ["build", "--locked", "--all-targets"];
+
 /// Where proptest takes its seed from. One seed for all makes a run of the tests repeatable; set
 /// another one, or run `cargo nextest run`, to look elsewhere.
 const SEED: &str = "PROPTEST_RNG_SEED";
@@ -19,9 +22,30 @@ pub fn run(root: &Path) -> Result<()> {
     } else {
         println!("== dependencies: skipped, as cargo-deny is not installed");
     }
-    step(root, "build", &["build", "--locked", "--all-targets"])?;
+    step(root, "build", &BUILD)?;
     step(root, "tests", &["nextest", "run", "--locked", "--no-fail-fast"])?;
-    step(root, "doc tests", &["test", "--locked", "--quiet", "--doc"])
+    step(root, "doc tests", &["test", "--locked", "--quiet", "--doc"])?;
+    run_clients(root, &[])
+}
+
+/// Other people's clients against a node of this checkout.
+pub fn clients(root: &Path, args: &[String]) -> Result<()> {
+    step(root, "build", &BUILD)?;
+    run_clients(root, args)
+}
+
+/// Runs the clients' program, which was built beside this one.
+fn run_clients(root: &Path, args: &[String]) -> Result<()> {
+    println!("== clients");
+    let start = Instant::now();
+    let program = env::current_exe()?.with_file_name("clients");
+    let status = Command::new(&program).current_dir(root).args(args).status();
+    let status = status.with_context(|| format!("{} does not start", program.display()))?;
+    if !status.success() {
+        bail!("clients failed: cargo xtask clients {}", args.join(" "));
+    }
+    println!("== clients: passed in {} s", start.elapsed().as_secs());
+    Ok(())
 }
 
 /// Runs the tests that compare with fixtures so that they write them instead. They run twice: chain

@@ -1,4 +1,4 @@
-//! What the project does to itself: `cargo xtask ci | tidy | bless | weights | new-pallet NAME`.
+//! What the project does to itself: `cargo xtask ci | clients | tidy | bless | weights | new-pallet NAME`.
 
 mod ci;
 mod new_pallet;
@@ -23,6 +23,12 @@ struct Cli {
 enum Chore {
     /// Formatting, lints, docs, house rules and all tests: what must pass before a change lands.
     Ci,
+    /// Other people's clients, unmodified, each against a node of its own; a part of `ci`.
+    Clients {
+        /// Clients to run, all by default; --bless writes the table of features anew.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// The house rules that no compiler knows: file lengths, the pallets' order, where text may name what.
     Tidy,
     /// Write the fixtures anew (bytes, metadata, fuel) from what the code makes of them now; read the diff.
@@ -53,6 +59,7 @@ fn run(chore: Chore) -> Result<()> {
     let root = root();
     match chore {
         Chore::Ci => ci::run(&root),
+        Chore::Clients { args } => ci::clients(&root, &args),
         Chore::Tidy => tidy::run(&root),
         Chore::Bless => ci::bless(&root),
         Chore::Weights => ci::weights(&root),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod badinput;
+pub mod clients;
 pub mod crash;
 pub mod crowd;
 mod memory;

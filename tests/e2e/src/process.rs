@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, bail, ensure};
 use client::Client;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -18,6 +19,10 @@ use std::{
 const START_WAIT_MAX: Duration = Duration::from_secs(60);
 /// What a node prints when it serves.
 const READY: &str = "JSON-RPC: ";
+/// What it prints next if it serves metrics.
+const METRICS: &str = "Metrics: ";
+/// What is printed last.
+const USAGE: &str = "Post a task: ";
 /// What a line of the log has when the node itself is at fault.
 const FAULTS: [&str; 2] = ["panicked at", "ERROR"];
 /// Most such lines that are kept.
@@ -29,16 +34,20 @@ pub struct DevNode {
     faults: Arc<Mutex<Vec<String>>>,
     /// WebSocket address of JSON-RPC.
     pub url: String,
+    /// HTTP address of its metrics, if it was started with `--prometheus-port`.
+    pub metrics: Option<String>,
 }
 
 impl DevNode {
     /// Starts one with its data in a folder, and waits until it serves.
     pub fn start(folder: &Path, flags: &[&str]) -> Result<Self> {
+        let no_metrics = (!flags.contains(&"--prometheus-port")).then_some("--no-prometheus");
         let mut child = Command::new(artel()?)
             .arg("dev")
             .arg("--base-path")
             .arg(folder)
-            .args(["--rpc-port", "0", "--no-prometheus", "--log", "warn"])
+            .args(["--rpc-port", "0", "--log", "warn"])
+            .args(no_metrics)
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -61,17 +70,19 @@ impl DevNode {
                 let _ = lines.try_send(line);
             }
         });
-        let mut node = Self { child, faults, url: String::new() };
+        let mut node = Self { child, faults, url: String::new(), metrics: None };
         let mut printed = Vec::new();
         loop {
             match ready.recv_timeout(START_WAIT_MAX) {
-                Ok(line) => match line.split_once(READY) {
-                    Some((_, url)) => {
+                Ok(line) if line.starts_with(USAGE) && !node.url.is_empty() => return Ok(node),
+                Ok(line) => {
+                    if let Some((_, url)) = line.split_once(READY) {
                         node.url = url.trim().to_owned();
-                        return Ok(node);
+                    } else if let Some((_, url)) = line.split_once(METRICS) {
+                        node.metrics = Some(url.trim().to_owned());
                     }
-                    None => printed.push(line),
-                },
+                    printed.push(line);
+                }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     bail!("the node did not start; it said:\n{}", printed.join("\n"));
                 }
@@ -118,6 +129,22 @@ impl Drop for DevNode {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The body of what a plain HTTP address answers.
+pub fn get(url: &str) -> Result<String> {
+    let (host, path) = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .with_context(|| format!("'{url}' is not of the form http://HOST/PATH"))?;
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(START_WAIT_MAX))?;
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("there is no HTTP head")?;
+    ensure!(head.starts_with("HTTP/1.1 200"), "{url} answers: {head}");
+    Ok(body.to_owned())
 }
 
 /// The `artel` binary, built beside this one.
