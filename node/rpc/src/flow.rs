@@ -1,32 +1,25 @@
-//! A connection's socket and what is held for it: a peer that does not read is not read from, and all peers together hold no
-//! more than a budget.
+//! What is held for a connection: a peer that does not read is not read from, and all peers together hold no more than a
+//! budget.
 //!
 //! jsonrpsee reads all that comes and runs each message in a task of its own, whose answer waits until it can be sent. A peer
 //! that sends and never reads would so fill the memory. Here, reading pauses while writing does and while the requests that
 //! came and are not answered yet are large; methods with large answers pause with it, and while answers wait to be written.
 
-use crate::{
-    access::Peer,
-    config::{REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX},
-};
+use crate::config::{REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX};
 use std::{
     io, mem,
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Waker, ready},
-    time::Duration,
+    task::{Context, Poll, Waker},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::{Notify, OwnedSemaphorePermit},
-    time::{Sleep, sleep},
-};
+use tokio::sync::Notify;
 
 /// Part of what is left of the budget that one connection may hold: who comes last still finds room.
 const SHARE: usize = 4;
+/// There is room for so little always, as an error would be no smaller; how many requests are worked on bounds it.
+const ALWAYS_BYTES: usize = 1 << 10;
 /// Who asks the socket for more bytes than this at once has made room for a message of that size.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -55,7 +48,7 @@ impl Budget {
     fn take(&self, own: usize, bytes: usize) -> bool {
         let taken = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             let share = self.bytes_max.saturating_sub(held) / SHARE;
-            (own + bytes <= share).then_some(held + bytes)
+            (bytes <= ALWAYS_BYTES || own + bytes <= share).then_some(held + bytes)
         });
         taken.is_ok()
     }
@@ -87,7 +80,7 @@ struct Shared {
 struct State {
     /// The peer does not take what is written.
     stalled: bool,
-    /// It has not for too long.
+    /// Nothing is written any more; it may have taken nothing for too long.
     given_up: bool,
     /// Bytes of the message that is coming in, if it is large.
     incoming: usize,
@@ -160,7 +153,7 @@ impl Flow {
     }
 
     /// Makes room for a message that comes in and needs so many bytes in all; what is small needs none.
-    fn expect(&self, bytes: usize) -> io::Result<()> {
+    pub fn expect(&self, bytes: usize) -> io::Result<()> {
         let mut state = self.state();
         if bytes <= BUFFER_BYTES {
             // The one before has been read.
@@ -175,7 +168,7 @@ impl Flow {
     }
 
     /// Bytes have left.
-    fn wrote(&self, bytes: usize) {
+    pub fn wrote(&self, bytes: usize) {
         let mut state = self.state();
         let counted = bytes.min(state.unwritten);
         if counted == 0 {
@@ -189,7 +182,8 @@ impl Flow {
         }
     }
 
-    fn poll_open(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Waits until more may be read.
+    pub fn poll_open(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state();
         if state.given_up {
             return Poll::Ready(Err(too_long()));
@@ -201,7 +195,8 @@ impl Flow {
         Poll::Pending
     }
 
-    fn set_stalled(&self, stalled: bool) {
+    /// Whether the peer takes what is written.
+    pub fn set_stalled(&self, stalled: bool) {
         let mut state = self.state();
         if state.stalled != stalled {
             state.stalled = stalled;
@@ -210,10 +205,12 @@ impl Flow {
         }
     }
 
-    /// Ends reading too, so that nothing is left of the connection.
-    fn give_up(&self) {
-        self.state().given_up = true;
-        self.set_stalled(false);
+    /// Nothing is written any more: ends reading too, so that nothing is left of the connection.
+    pub fn give_up(&self) {
+        let mut state = self.state();
+        state.given_up = true;
+        state.wake();
+        self.0.flows.notify_waiters();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -252,94 +249,5 @@ impl Drop for Held {
             self.flow.0.budget.give_back(self.bytes);
             state.wake();
         }
-    }
-}
-
-/// A socket that tells its flow, and gives up on a peer that reads nothing for long.
-#[derive(Debug)]
-pub(crate) struct Socket<S> {
-    inner: S,
-    pub flow: Flow,
-    /// Its place among all sockets, and among those of its address.
-    _place: (OwnedSemaphorePermit, Peer),
-    stalled_max: Duration,
-    /// When the write that is under way has taken too long.
-    deadline: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Socket<S> {
-    /// A socket of a peer that may read nothing for so long.
-    pub fn new(
-        inner: S,
-        flow: Flow,
-        place: (OwnedSemaphorePermit, Peer),
-        stalled_max: Duration,
-    ) -> Self {
-        Self { inner, flow, _place: place, stalled_max, deadline: None }
-    }
-
-    /// Takes down how a write went.
-    fn note(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        self.flow.set_stalled(written.is_pending());
-        if let Poll::Ready(written) = written {
-            self.deadline = None;
-            return Poll::Ready(written.inspect(|bytes| self.flow.wrote(*bytes)));
-        }
-        let stalled_max = self.stalled_max;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(stalled_max)));
-        ready!(deadline.as_mut().poll(cx));
-        self.flow.give_up();
-        Poll::Ready(Err(too_long()))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(this.flow.poll_open(cx))?;
-        this.flow.expect(buffer.remaining())?;
-        Pin::new(&mut this.inner).poll_read(cx, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.inner).poll_write(cx, bytes);
-        this.note(cx, written)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.inner).poll_write_vectored(cx, parts);
-        this.note(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
     }
 }

@@ -17,6 +17,7 @@ mod last_changes;
 mod metrics;
 mod module;
 mod server;
+mod socket;
 
 pub use backend::{
     Backend, ChainInfo, NodeInfo, PoolRequest, ProofRequest, SubmitError, TxStatus, UPDATES_MAX,

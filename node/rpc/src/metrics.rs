@@ -31,9 +31,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const SECONDS_FIRST: f64 = 0.000_5;
 const SECONDS_BUCKETS: u16 = 14;
 
-/// An answer that is not larger goes out even when there is no room, as an error would be no smaller.
-const ERROR_BYTES_MAX: usize = 1 << 10;
-
 /// These end what may be over by itself, which is no news.
 const ENDS_QUIETLY: [&str; 2] = ["chainHead_v1_unfollow", "archive_v1_stopStorage"];
 /// This ends what the client must know to be under way.
@@ -332,7 +329,7 @@ where
             drop(held);
             let size = response.as_json().get().len();
             let held = flow.hold(size);
-            if held.is_none() && size > ERROR_BYTES_MAX {
+            if held.is_none() {
                 response = full(id, size);
             }
             layer.metrics.note(method, started, &response);

@@ -7,9 +7,10 @@ use crate::{
     body::Counted,
     config::{CONNECTIONS_SPARE, SILENCE_MAX},
     context::Context,
-    flow::{Budget, Flow, Socket},
+    flow::{Budget, Flow},
     metrics::{Layer, Metrics, Refusal, Session},
     module::Module,
+    socket::Socket,
 };
 use http::{HeaderValue, Method, header};
 use hyper::{body::Incoming, server::conn::http1};
@@ -205,7 +206,8 @@ impl Connections {
             return;
         }
         let flow = Flow::new(self.budget.clone());
-        let socket = Socket::new(socket, flow.clone(), (place, peer), SILENCE_MAX);
+        let kept = (place, peer, self.stop.clone());
+        let socket = Socket::new(socket, flow.clone(), SILENCE_MAX, kept);
         let (session, layer) = (Session::new(flow.clone()), self.layer.clone());
         let http = tower::ServiceBuilder::new()
             .layer(self.cors.clone())

@@ -105,6 +105,11 @@ impl Base {
         self.is_ahead_of(height).then(|| self.pinned.changed(height, start, prefix))
     }
 
+    /// What [`Self::get`] gives, if that is known without a look into the database.
+    pub(crate) fn known(&self, height: Height, hash: u64, key: &[u8]) -> Option<Option<RawValue>> {
+        if self.is_ahead_of(height) { None } else { self.cache.get(height, hash, key) }
+    }
+
     /// See [`Pinned::iterator`].
     pub(crate) fn iterator(&self, start: &[u8], prefix: &[u8]) -> Iter<'_> {
         self.pinned.iterator(start, prefix)

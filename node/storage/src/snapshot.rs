@@ -106,6 +106,19 @@ impl StateView {
     }
 }
 
+impl StateView {
+    /// The value under a key, if it is known without a look into the database: `Some(None)` if there is none. Of
+    /// [`EVENTS_KEY`], whose value is large, nothing is known.
+    pub fn known(&self, key: &[u8]) -> Option<Option<RawValue>> {
+        if key == EVENTS_KEY {
+            return None;
+        }
+        let hash = self.base.hasher().hash_one(key);
+        let above = self.overlays.iter().find_map(|overlay| overlay.get(hash, key));
+        above.cloned().or_else(|| self.base.known(self.height, hash, key))
+    }
+}
+
 impl StateRead for StateView {
     fn get(&self, key: &[u8]) -> Option<RawValue> {
         if key == EVENTS_KEY {

@@ -145,9 +145,15 @@ impl Chain {
     /// Compares a snapshot with the model: every key read, scanned and stepped through.
     fn check(&self, snapshot: &Snapshot) {
         let state = self.state(snapshot.height);
-        for seed in 0..300 {
-            assert_eq!(snapshot.get(&key(seed)), state.get(&key(seed)).cloned());
+        for key in (0..300).map(key) {
+            let expected = state.get(&key).cloned();
+            assert!(snapshot.known(&key).is_none_or(|known| known == expected));
+            assert_eq!(snapshot.get(&key), expected);
+            if snapshot.height == self.store.head().height {
+                assert_eq!(snapshot.known(&key), Some(expected), "it was just read");
+            }
         }
+        assert_eq!(snapshot.known(&EVENTS_KEY), None, "its value may be large");
         assert_eq!(snapshot.get(&EVENTS_KEY), state.get(EVENTS_KEY.as_slice()).cloned());
         for prefix in [b"".as_slice(), b"a", b"ab", b"\xff\xff", b"b"] {
             let expected: Vec<&RawKey> =

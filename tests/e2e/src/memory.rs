@@ -31,6 +31,17 @@ pub async fn settled_bytes(process: u32) -> Result<u64> {
     Ok(least)
 }
 
+/// Waits until a process has no more resident memory than this, or has had the time for it.
+pub async fn wait_below(process: u32, bytes: u64) -> Result<()> {
+    for _ in 0..LOOKS_MAX {
+        if resident_bytes(process)? <= bytes {
+            break;
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    Ok(())
+}
+
 /// The most resident memory that a process has from now on, until `done` is ready.
 pub async fn peak_bytes<T>(process: u32, done: impl Future<Output = T>) -> Result<(u64, T)> {
     let mut peak = resident_bytes(process)?;

@@ -1,85 +1,118 @@
 use super::WAIT;
 use crate::{
-    access::Peer,
     config::{REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX},
-    flow::{Budget, Flow, Socket},
+    flow::{Budget, Flow},
+    socket::Socket,
 };
 use futures::FutureExt;
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
-    sync::Semaphore,
+    sync::oneshot,
+    task::yield_now,
+    time::timeout,
 };
 
 /// A socket over a pipe that takes this many bytes, and the peer.
-fn pipe(stalled_max: Duration) -> (Socket<DuplexStream>, DuplexStream, Flow) {
+fn pipe(flow: &Flow, stalled_max: Duration) -> (Socket<DuplexStream>, DuplexStream) {
     let (ours, peer) = duplex(8);
-    let flow = Flow::default();
-    let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("it is free");
-    (Socket::new(ours, flow.clone(), (place, Peer::default()), stalled_max), peer, flow)
+    (Socket::new(ours, flow.clone(), stalled_max, ()), peer)
+}
+
+/// Waits until something holds.
+async fn until(holds: impl Fn() -> bool) {
+    let held = async {
+        while !holds() {
+            yield_now().await;
+        }
+    };
+    timeout(WAIT, held).await.expect("it comes to hold");
 }
 
 #[tokio::test]
 async fn who_does_not_read_is_not_read_from_until_it_reads() {
-    let (mut socket, mut peer, flow) = pipe(WAIT);
+    let flow = Flow::default();
+    let (mut socket, mut peer) = pipe(&flow, WAIT);
     peer.write_all(b"ask").await.expect("the pipe is empty");
-    socket.write_all(&[1; 8]).await.expect("the pipe is empty");
-    assert!(socket.write_all(&[2; 8]).now_or_never().is_none(), "the pipe is full");
+    socket.write_all(&[1; 16]).await.expect("it is taken");
+    until(|| flow.flows().now_or_never().is_none()).await;
     assert!(socket.read_u8().now_or_never().is_none(), "the peer does not read");
-    assert!(flow.flows().now_or_never().is_none());
 
     let waiter = tokio::spawn({
         let flow = flow.clone();
         async move { flow.flows().await }
     });
-    peer.read_exact(&mut [0; 8]).await.expect("it is written");
-    socket.write_all(&[2; 8]).await.expect("the pipe is empty");
+    peer.read_exact(&mut [0; 16]).await.expect("it is written");
     waiter.await.expect("who waits is told");
     assert_eq!(socket.read_u8().await.expect("it reads again"), b'a');
 }
 
 #[tokio::test]
 async fn large_requests_that_are_not_answered_pause_reading() {
-    let (mut socket, mut peer, flow) = pipe(WAIT);
+    let flow = Flow::default();
+    let (mut socket, mut peer) = pipe(&flow, WAIT);
     peer.write_all(b"ask").await.expect("the pipe is empty");
     let first = flow.hold(REQUEST_BYTES_IN_FLIGHT_MAX).expect("there is room");
     assert_eq!(socket.read_u8().await.expect("so much is allowed"), b'a');
     let second = flow.hold(1).expect("there is room");
     let reading = tokio::spawn(async move { socket.read_u8().await });
-    tokio::task::yield_now().await;
+    yield_now().await;
     assert!(!reading.is_finished());
     drop(second);
-    let read = tokio::time::timeout(WAIT, reading).await.expect("it reads again");
+    let read = timeout(WAIT, reading).await.expect("it reads again");
     assert_eq!(read.expect("it does not panic").expect("the pipe works"), b's');
     drop(first);
 }
 
 #[tokio::test]
 async fn who_never_reads_is_given_up() {
-    let (mut socket, _peer, _) = pipe(Duration::from_millis(20));
-    let error = socket.write_all(&[1; 9]).await.expect_err("nobody reads");
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    let flow = Flow::default();
+    let (mut socket, _peer) = pipe(&flow, Duration::from_millis(20));
+    socket.write_all(&[1; 9]).await.expect("it is taken");
+    until(|| flow.flows().now_or_never().is_none()).await;
     let error = socket.read_u8().await.expect_err("nothing is left of the connection");
     assert_eq!(error.kind(), ErrorKind::TimedOut);
+    let error = timeout(WAIT, async {
+        loop {
+            if let Err(error) = socket.write_all(&[1]).await {
+                return error;
+            }
+            yield_now().await;
+        }
+    });
+    let error = error.await.expect("nobody reads any more");
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+}
+
+#[tokio::test]
+async fn what_was_written_arrives_though_the_socket_is_gone_and_then_its_place_is_free() {
+    let (kept, gone) = oneshot::channel::<()>();
+    let (ours, mut peer) = duplex(8);
+    let mut socket = Socket::new(ours, Flow::default(), WAIT, kept);
+    socket.write_all(&[1; 100]).await.expect("it is taken");
+    drop(socket);
+    let mut read = Vec::new();
+    peer.read_to_end(&mut read).await.expect("the pipe works");
+    assert_eq!(read, [1; 100]);
+    timeout(WAIT, gone).await.expect("it goes").expect_err("nothing is sent");
 }
 
 #[tokio::test]
 async fn answers_count_until_they_are_written_and_large_ones_wait_for_them() {
     let budget = Arc::new(Budget::new(64 << 20));
     let flow = Flow::new(budget.clone());
-    let (mut socket, mut peer, _) = pipe(WAIT);
-    socket.flow = flow.clone();
+    let (mut socket, mut peer) = pipe(&flow, WAIT);
     let bytes = UNWRITTEN_BYTES_MAX + 8;
     flow.hold(bytes).expect("there is room").until_written();
     assert!(flow.flows().now_or_never().is_none(), "too much waits for the peer");
     assert_eq!(budget.held(), bytes);
 
-    socket.write_all(&[1; 8]).await.expect("the pipe is empty");
-    assert!(flow.flows().now_or_never().is_some(), "it has read enough");
-    assert_eq!(budget.held(), bytes - 8);
+    socket.write_all(&[1; 8]).await.expect("it is taken");
     peer.read_exact(&mut [0; 8]).await.expect("it is written");
+    until(|| budget.held() == bytes - 8).await;
+    assert!(flow.flows().now_or_never().is_some(), "it has read enough");
     drop((socket, flow));
-    assert_eq!(budget.held(), 0, "nothing is left of the connection");
+    until(|| budget.held() == 0).await;
 }
 
 #[test]
@@ -101,8 +134,8 @@ fn who_comes_last_finds_room_beside_those_who_take_all_they_can() {
 
 #[tokio::test]
 async fn a_message_that_there_is_no_room_for_is_not_waited_for() {
-    let (mut socket, mut peer, _) = pipe(WAIT);
-    socket.flow = Flow::new(Arc::new(Budget::new(1 << 20)));
+    let flow = Flow::new(Arc::new(Budget::new(1 << 20)));
+    let (mut socket, mut peer) = pipe(&flow, WAIT);
     peer.write_all(b"half").await.expect("the pipe is empty");
     let mut message = vec![0; 256 << 10];
     assert_eq!(socket.read(&mut message).await.expect("a share is a quarter"), 4);

@@ -276,6 +276,8 @@ async fn visit(served: &Served, crowd: Crowd, plan: Plan, before_bytes: u64) -> 
     let visiting = async { tokio::try_join!(ways::run(served, crowd, plan, stage), measured) };
     let (peak_bytes, result) = memory::peak_bytes(process, visiting).await?;
     let (count, during) = result?;
+    // Sockets are closed and pages given back some time after.
+    memory::wait_below(process, before_bytes + LEFT_BYTES_MAX / 2).await?;
     let after_bytes = memory::settled_bytes(process).await?;
     Ok(Report { crowd, count, before_bytes, peak_bytes, after_bytes, during })
 }
