@@ -35,6 +35,8 @@ pub const PROVEN_KEYS_MAX: usize = 256;
 pub const IN_FLIGHT_MAX: usize = 1_024;
 /// Requests of all connections that read the database or the state at a time; more wait.
 pub const BLOCKING_MAX: usize = 32;
+/// Bytes of a value that the threads which serve sockets answer with themselves, if it is in memory.
+pub(crate) const SMALL_BYTES_MAX: usize = 16 << 10;
 /// Requests of one connection with answers that may be large, that are worked on; more wait, also until
 /// [`UNWRITTEN_BYTES_MAX`] allows for more. Batches count by themselves.
 pub const LARGE_IN_FLIGHT_MAX: usize = 4;

@@ -1,8 +1,12 @@
 //! What every method works with.
 
 use crate::{
-    Backend, PoolRequest, access::Access, config::BLOCKING_MAX, error::Error,
-    last_changes::LastChanges, metrics::Metrics,
+    Backend, PoolRequest,
+    access::Access,
+    config::{BLOCKING_MAX, SMALL_BYTES_MAX},
+    error::Error,
+    last_changes::LastChanges,
+    metrics::Metrics,
 };
 use chain::Head;
 use crossbeam_channel::TrySendError;
@@ -75,6 +79,22 @@ impl Context {
         if recent.len() > OVERLAY_BLOCKS_MAX {
             recent.pop_front();
         }
+    }
+
+    /// The state after the head or one of the latest blocks, at hand without a look into the database.
+    fn recent_state(&self, at: Option<Hash>) -> Option<Snapshot> {
+        let head = self.head();
+        match at.filter(|hash| *hash != head.hash) {
+            Some(hash) => self.recent().iter().find(|state| state.hash == hash).cloned(),
+            None => Some(head.snapshot),
+        }
+    }
+
+    /// A value in the state after a block, if it is small and known without a look into the database.
+    pub fn known_value(&self, at: Option<Hash>, key: &[u8]) -> Option<Option<RawValue>> {
+        let value = self.recent_state(at)?.known(key)?;
+        let is_small = value.as_ref().is_none_or(|value| value.len() <= SMALL_BYTES_MAX);
+        is_small.then_some(value)
     }
 
     /// The state after a block; after the best one if none is named. It is [`State::Live`] at every height from

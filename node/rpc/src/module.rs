@@ -65,6 +65,31 @@ impl Module {
         });
     }
 
+    /// A method like [`Self::blocking`] whose answer is mostly small and in memory: then `known` gives it at once.
+    pub fn at_hand<R: Serialize + Clone + Send + 'static>(
+        &mut self,
+        names: &[&'static str],
+        known: fn(&Context, Args) -> Option<R>,
+        run: fn(&Context, Args) -> Result<R, Error>,
+    ) {
+        let callback = move |params: Params<'static>,
+                             context: Arc<Context>,
+                             extensions: Extensions| async move {
+            let at_hand = Args::new(&params).ok().and_then(|args| known(&context, args));
+            if let Some(answer) = at_hand {
+                return ResponsePayload::success(answer);
+            }
+            let counted = context.clone();
+            let refuse = move || counted.metrics.refused(Refusal::InFlight);
+            let run = |args| async move {
+                context.blocking(move |context| run(context, args)).await.map(Answer::from)
+            };
+            respond(&params, &session(&extensions), true, refuse, run).await
+        };
+        self.0.register_async_method(names[0], callback).expect(TAKEN);
+        self.alias(names);
+    }
+
     /// A method that waits for others, with a small answer.
     pub fn asynchronous<R, F>(
         &mut self,

@@ -28,15 +28,21 @@ pub(super) struct Changes {
 }
 
 pub(crate) fn register(module: &mut Module) {
-    module.blocking(&["state_getStorage", "state_getStorageAt"], |cx, args| {
-        Ok(value(cx, args)?.map(Bytes))
-    });
-    module.blocking(&["state_getStorageHash", "state_getStorageHashAt"], |cx, args| {
-        Ok(value(cx, args)?.map(|value| blake2_256(&value)))
-    });
-    module.blocking(&["state_getStorageSize", "state_getStorageSizeAt"], |cx, args| {
-        Ok(value(cx, args)?.map(|value| value.len()))
-    });
+    module.at_hand(
+        &["state_getStorage", "state_getStorageAt"],
+        |cx, args| Some(known(cx, args)?.map(Bytes)),
+        |cx, args| Ok(value(cx, args)?.map(Bytes)),
+    );
+    module.at_hand(
+        &["state_getStorageHash", "state_getStorageHashAt"],
+        |cx, args| Some(known(cx, args)?.map(|value| blake2_256(&value))),
+        |cx, args| Ok(value(cx, args)?.map(|value| blake2_256(&value))),
+    );
+    module.at_hand(
+        &["state_getStorageSize", "state_getStorageSizeAt"],
+        |cx, args| Some(known(cx, args)?.map(|value| value.len())),
+        |cx, args| Ok(value(cx, args)?.map(|value| value.len())),
+    );
     module.blocking(&["state_getKeysPaged", "state_getKeysPagedAt"], keys_paged);
     module.blocking(&["state_queryStorageAt"], query);
     module.subscription(
@@ -51,6 +57,12 @@ fn value(cx: &Context, mut args: Args) -> Result<Option<RawValue>, Error> {
     let key: Bytes = args.next("key")?;
     let state = cx.state(args.optional("at")?)?;
     cx.value(&state, &key.0)
+}
+
+/// What [`value`] gives, if that is at hand.
+fn known(cx: &Context, mut args: Args) -> Option<Option<RawValue>> {
+    let key: Bytes = args.next("key").ok()?;
+    cx.known_value(args.optional("at").ok()?, &key.0)
 }
 
 fn keys_paged(cx: &Context, mut args: Args) -> Result<Vec<Bytes>, Error> {
