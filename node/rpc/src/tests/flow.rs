@@ -139,7 +139,7 @@ async fn a_message_that_there_is_no_room_for_is_not_waited_for() {
     peer.write_all(b"half").await.expect("the pipe is empty");
     let mut message = vec![0; 256 << 10];
     assert_eq!(socket.read(&mut message).await.expect("a share is a quarter"), 4);
-    message.push(0);
+    message.resize((256 << 10) + (2 << 10), 0);
     socket.read(&mut message).await.expect_err("it would be more");
     peer.write_all(b"next").await.expect("the pipe is empty");
     assert_eq!(socket.read(&mut [0; 8]).await.expect("what is small is read"), 4);
