@@ -1,6 +1,8 @@
 //! Execution of a block of transfers over a state in memory, signatures not included.
 
-use artel_runtime::{ChainSpec, CheckedTx, Execution, Inherents, RuntimeCall, decode_transaction};
+use artel_runtime::{
+    ChainSpec, CheckedTx, Execution, Inherents, Position, Rules, RuntimeCall, decode_transaction,
+};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use framework::{BlockEnv, MemState};
 use primitives::{
@@ -9,6 +11,9 @@ use primitives::{
 };
 use std::hint::black_box;
 
+/// Where the transfers stand.
+const AT: Position =
+    Position { height: 1, parent: Hash::ZERO, genesis: Hash::ZERO, rules: Rules::NEWEST };
 const TRANSFERS: u32 = 10_000;
 const MONEY: Balance = Balance::new(1_000_000_000_000);
 
@@ -42,7 +47,7 @@ fn transfers(conflicts: u32) -> Vec<CheckedTx> {
             call,
         };
         let bytes = OpaqueTransaction(codec::Encode::encode(&tx));
-        decode_transaction(&bytes, bytes.hash()).expect("it is well formed").verified(1)
+        decode_transaction(&bytes, bytes.hash()).expect("it is well formed").verified(&AT)
     };
     (0..TRANSFERS).map(transfer).collect()
 }

@@ -1,6 +1,6 @@
 //! What a block carries beside users' transactions: digest, inherents, randomness.
 
-use crate::{RuntimeCall, UncheckedTransaction};
+use crate::{RuntimeCall, SPEC_VERSION, UncheckedTransaction, rules};
 use codec::{DecodeAll, DecodeLimit, Encode};
 use framework::BlockEnv;
 use pallets::{session, timestamp};
@@ -36,8 +36,22 @@ pub enum BlockError {
         expected: Height,
     },
     /// The log is not in its form.
-    #[error("the digest is not author, draw and next validators, in this order and form")]
+    #[error(
+        "the digest is not author, draw, next validators and, exactly where rules change, that they do"
+    )]
     BadDigest,
+    /// The block needs rules that this program does not know. It is the program's fault: it must not go on.
+    #[error(
+        "block {height} needs the rules of version {spec_version}, which this program does not know; it knows those up to \
+         {known}: install a newer one and start it on the same folder",
+        known = SPEC_VERSION
+    )]
+    UnknownRules {
+        /// Number of the block.
+        height: Height,
+        /// Version of the rules.
+        spec_version: u32,
+    },
     /// The author is no validator.
     #[error("the author {0} is not a validator of this height")]
     UnknownAuthor(AccountId),
@@ -81,6 +95,8 @@ pub struct Digested {
     pub vrf_proof: [u8; 64],
     /// Hash of the members of the validator set of the next height.
     pub next_validators: Hash,
+    /// Whether the rules change with this block: see [`crate::brings_rules`].
+    pub new_rules: bool,
 }
 
 /// Reads the log of a header.
@@ -89,12 +105,16 @@ pub struct Digested {
 ///
 /// `BadDigest` if it is not exactly what [`make_digest`] makes.
 pub fn parse_digest(header: &Header) -> Result<Digested, BlockError> {
-    use DigestItem::{Consensus, PreRuntime};
+    use DigestItem::{Consensus, PreRuntime, RuntimeEnvironmentUpdated};
+    let (logs, new_rules) = match &header.digest.logs[..] {
+        [logs @ .., RuntimeEnvironmentUpdated] => (logs, true),
+        logs => (logs, false),
+    };
     let [
         PreRuntime(AUTHOR_ENGINE, author),
         PreRuntime(ARTEL_ENGINE, draw),
         Consensus(ARTEL_ENGINE, next),
-    ] = &header.digest.logs[..]
+    ] = logs
     else {
         return Err(BlockError::BadDigest);
     };
@@ -106,6 +126,7 @@ pub fn parse_digest(header: &Header) -> Result<Digested, BlockError> {
         vrf_output,
         vrf_proof,
         next_validators: Hash(fixed(next)?),
+        new_rules,
     })
 }
 
@@ -116,13 +137,13 @@ fn fixed(bytes: &[u8]) -> Result<[u8; 32], BlockError> {
 /// The log of a header.
 pub fn make_digest(digested: &Digested) -> Digest {
     let draw = (digested.origin_round, digested.vrf_output, digested.vrf_proof).encode();
-    Digest {
-        logs: vec![
-            DigestItem::PreRuntime(AUTHOR_ENGINE, digested.author.0.to_vec()),
-            DigestItem::PreRuntime(ARTEL_ENGINE, draw),
-            DigestItem::Consensus(ARTEL_ENGINE, digested.next_validators.0.to_vec()),
-        ],
-    }
+    let mut logs = vec![
+        DigestItem::PreRuntime(AUTHOR_ENGINE, digested.author.0.to_vec()),
+        DigestItem::PreRuntime(ARTEL_ENGINE, draw),
+        DigestItem::Consensus(ARTEL_ENGINE, digested.next_validators.0.to_vec()),
+    ];
+    logs.extend(digested.new_rules.then_some(DigestItem::RuntimeEnvironmentUpdated));
+    Digest { logs }
 }
 
 /// What the author of block `height` signs with its VRF key, under [`VRF_LABEL`], to draw randomness.
@@ -211,6 +232,10 @@ pub fn block_env(
             expected: parent.number,
         });
     }
+    if let Some(rules) = rules::unknown(parent_state, header.number) {
+        let (height, spec_version) = (header.number, rules.spec_version());
+        return Err(BlockError::UnknownRules { height, spec_version });
+    }
     if inherents.parent_certificate.is_some() != (header.number > 1) {
         return Err(BlockError::BadInherents { height: header.number });
     }
@@ -219,6 +244,9 @@ pub fn block_env(
         return Err(BlockError::TimeNotAfter { found: time_ms, before });
     }
     let digested = parse_digest(header)?;
+    if digested.new_rules != rules::brings_rules(parent_state, header.number) {
+        return Err(BlockError::BadDigest);
+    }
     let author = digested.author;
     let validators = session::validators(parent_state);
     let validator = validators.get(&author).ok_or(BlockError::UnknownAuthor(author))?;

@@ -1,17 +1,13 @@
 //! What clients are told of the chain.
 
-use crate::{
-    RuntimeCall, RuntimeError, RuntimeEvent, SPEC_NAME, SPEC_VERSION, UncheckedTransaction, calls,
-    pallets, version,
-};
+use crate::{Rules, RuntimeCall, RuntimeError, RuntimeEvent, UncheckedTransaction, calls, pallets};
 use ::pallets::system::{self, EventRecord};
 use framework::{
     ConstantMeta,
-    metadata::{self, ExtensionMeta, RuntimeMeta, Token},
+    metadata::{ExtensionMeta, RuntimeMeta, Token},
 };
 use primitives::{Balance, CheckMetadataHash, Era, Hash, Nonce, crypto::ss58};
 use scale_info::{MetaType, TypeInfo, meta_type};
-use std::sync::LazyLock;
 
 /// The chain's money, as wallets show it.
 pub const TOKEN: Token = Token { symbol: "ARTL", decimals: 12, ss58_prefix: ss58::PREFIX_DEFAULT };
@@ -22,14 +18,20 @@ pub const METADATA_VERSIONS: [u32; 3] = [14, 15, 16];
 #[derive(TypeInfo)]
 pub struct Runtime;
 
-/// Everything that clients are told; metadata of every version is made from it.
-pub fn describe() -> RuntimeMeta {
+/// Everything that clients are told of the rules, the newest or those that rehearse a change; metadata of every version is
+/// made from it.
+pub fn describe(rules: Rules) -> RuntimeMeta {
     let mut pallets = pallets();
     let system = pallets
         .iter_mut()
         .find(|pallet| pallet.name == system::NAME)
         .expect("the runtime has the pallet System");
-    system.constants.push(ConstantMeta::new("Version", &version(), "The rules in force."));
+    let version = rules.version();
+    system.constants.push(ConstantMeta::new("Version", &version, "The rules in force."));
+    if rules == Rules::REHEARSAL {
+        let doc = "These rules rehearse a change: they are the same under another number.";
+        system.constants.push(ConstantMeta::new("Rehearsal", &true, doc));
+    }
     for item in &mut system.storage {
         if item.item.name == "Events" {
             // Only the runtime knows all events.
@@ -67,30 +69,4 @@ fn extensions() -> Vec<ExtensionMeta> {
             meta_type::<Option<[u8; 32]>>(),
         ),
     ]
-}
-
-static METADATA_V14: LazyLock<Vec<u8>> = LazyLock::new(|| metadata::v14(describe()));
-static METADATA_V15: LazyLock<Vec<u8>> = LazyLock::new(|| metadata::v15(describe()));
-static METADATA_V16: LazyLock<Vec<u8>> = LazyLock::new(|| metadata::v16(describe()));
-static DIGEST: LazyLock<Hash> =
-    LazyLock::new(|| metadata::digest(describe(), SPEC_NAME, SPEC_VERSION, &TOKEN));
-
-/// Metadata from its `meta` on, of one of [`METADATA_VERSIONS`].
-pub fn metadata(version: u32) -> Option<&'static [u8]> {
-    match version {
-        14 => Some(&METADATA_V14),
-        15 => Some(&METADATA_V15),
-        16 => Some(&METADATA_V16),
-        _ => None,
-    }
-}
-
-/// Metadata version 14, from its `meta` on, as `state_getMetadata` gives it.
-pub fn metadata_v14() -> &'static [u8] {
-    &METADATA_V14
-}
-
-/// Digest of the metadata, as RFC-78 defines it: what a signature covers whose transaction says so.
-pub fn metadata_digest() -> Hash {
-    *DIGEST
 }

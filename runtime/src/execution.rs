@@ -1,9 +1,9 @@
 //! One block being executed, by a proposer or by a checker: the same code, so the same result.
 
 use crate::{
-    BlockError, CheckedTx, Inherents, InvalidTransaction,
+    BlockError, CheckedTx, Inherents, InvalidTransaction, Rules,
     apply::{apply_tx, end},
-    on_finalize, on_initialize,
+    on_finalize, on_initialize, rules,
     trace::{Recorder, Trace},
 };
 use codec::{Compact, Encode};
@@ -67,6 +67,7 @@ impl StateRead for View<'_> {
 pub struct Execution<'a> {
     view: View<'a>,
     env: &'a BlockEnv,
+    rules: Rules,
     multiplier: Multiplier,
     /// Event records, one after the other.
     records: Vec<u8>,
@@ -95,6 +96,7 @@ impl<'a> Execution<'a> {
         let mut this = Self {
             view: View { base: state, writes: Writes::new() },
             env,
+            rules: Rules::at(state),
             multiplier: transaction_payment::multiplier(state),
             records: Vec::new(),
             event_count: 0,
@@ -153,6 +155,7 @@ impl<'a> Execution<'a> {
 
     fn check_room(&self, checked: &CheckedTx) -> Result<(), ApplyError> {
         let tx = &checked.tx;
+        checked.check_rules(self.rules)?;
         tx.check_size()?;
         if self.has_room(tx.priced().ref_time(), tx.class, tx.length) {
             Ok(())
@@ -189,6 +192,7 @@ impl<'a> Execution<'a> {
             let all = before.plus(cx.deltas());
             balances::fold_issuance(cx, &all);
         });
+        self.run_hook("switch", Phase::Finalization, rules::switch);
         let count = self.event_count;
         self.run_hook("count", Phase::Finalization, |cx| system::note_event_count(cx, count));
         let mut events = Compact(self.event_count).encode();

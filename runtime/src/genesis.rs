@@ -1,9 +1,9 @@
 //! The first state.
 
-use crate::{Genesis, SPEC_NAME, SPEC_VERSION, metadata_v14};
+use crate::{Genesis, Rules, SPEC_NAME};
 use framework::{BlockEnv, Ctx, MemState};
 use pallets::{balances, system};
-use primitives::{AccountId, Hash, Writes, crypto::hash::blake2_256};
+use primitives::{AccountId, Hash, Writes};
 
 /// Key of the marker that stands for the rules: clients take its hash for the rules' identity.
 pub const CODE_KEY: &[u8] = b":code";
@@ -27,16 +27,8 @@ pub fn genesis_state(spec: &Genesis) -> Result<Writes, String> {
     crate::genesis(&mut cx, spec.clone())?;
     let deltas = cx.deltas();
     balances::fold_issuance(&mut cx, &deltas);
-    system::note_runtime(&mut cx, SPEC_NAME, SPEC_VERSION);
-    cx.put(CODE_KEY.to_vec(), Some(code_marker()));
+    let rules = Rules::NEWEST;
+    system::note_rules(&mut cx, SPEC_NAME, rules.spec_version());
+    cx.put(CODE_KEY.to_vec(), Some(rules.code_marker()));
     Ok(cx.finish(Ok(())).writes)
-}
-
-/// What stands under [`CODE_KEY`]: it changes exactly where the rules do.
-fn code_marker() -> Vec<u8> {
-    let mut marker = b"native".to_vec();
-    marker.extend_from_slice(SPEC_NAME.as_bytes());
-    marker.extend_from_slice(&SPEC_VERSION.to_le_bytes());
-    marker.extend_from_slice(blake2_256(metadata_v14()).as_bytes());
-    marker
 }

@@ -11,6 +11,7 @@ pub mod explain;
 mod genesis;
 mod invalid;
 mod readable;
+mod rules;
 mod spec;
 mod trace;
 mod transaction;
@@ -34,22 +35,23 @@ pub use calls::{
     ValidTransaction, call,
 };
 pub use check::check;
-pub use describe::{
-    METADATA_VERSIONS, Runtime, TOKEN, describe, metadata, metadata_digest, metadata_v14,
-};
+pub use describe::{METADATA_VERSIONS, Runtime, TOKEN, describe};
 pub use execution::{ApplyError, BlockOutput, Execution};
 pub use genesis::{CODE_KEY, genesis_state};
 pub use invalid::{
     CUSTOM_BAD_ENCODING, CUSTOM_NOT_FREE, InvalidTransaction, TransactionValidityError,
     UnknownTransaction,
 };
+pub use rules::{REHEARSAL_SPEC_VERSION, Rules, brings_rules};
 pub use spec::{ChainSpec, ChainType, Properties, SPEC_BYTES_MAX};
 pub use trace::{Trace, TraceError, dry_run, dry_run_signed, trace_block};
 pub use transaction::{
     CALL_DEPTH_MAX, CheckedTx, DecodedTx, Position, UncheckedTransaction, Validity,
     decode_transaction, validate,
 };
-pub use version::{RuntimeVersion, SPEC_NAME, SPEC_VERSION, TRANSACTION_VERSION, version};
+pub use version::{
+    RuntimeVersion, SPEC_NAME, SPEC_VERSION, TRANSACTION_VERSION, version, version_at,
+};
 
 framework::runtime! {
     System = 0 => ::pallets::system::Pallet,
@@ -65,6 +67,16 @@ framework::runtime! {
     Validations = 103 => ::pallets::validations::Pallet,
     Payouts = 104 => ::pallets::payouts::Pallet,
     Sudo = 255 => ::pallets::sudo::Pallet<RuntimeCall>,
+}
+
+/// Metadata of the newest rules from its `meta` on, of one of [`METADATA_VERSIONS`].
+pub fn metadata(version: u32) -> Option<&'static [u8]> {
+    Rules::NEWEST.metadata(version)
+}
+
+/// Digest of the newest rules' metadata, as RFC-78 defines it.
+pub fn metadata_digest() -> primitives::Hash {
+    Rules::NEWEST.metadata_digest().expect("the newest rules are described")
 }
 
 #[cfg(test)]

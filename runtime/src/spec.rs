@@ -117,6 +117,11 @@ impl ChainSpec {
         if self.chain_type == ChainType::Live && self.genesis.Sudo.key.is_some() {
             return Err("a live chain has no sudo key: take it out".to_owned());
         }
+        if self.chain_type == ChainType::Live && self.genesis.System.rehearsals {
+            return Err(
+                "a live chain rehearses no change of rules: take System.rehearsals out".to_owned()
+            );
+        }
         genesis_state(&self.genesis).map(|_| ())
     }
 

@@ -1,7 +1,7 @@
 //! Transactions that are run to see what they do.
 
 use crate::{
-    ApplyError, BlockError, DecodedTx, Execution, Inherents, InvalidTransaction, Position,
+    ApplyError, BlockError, DecodedTx, Execution, Inherents, InvalidTransaction, Position, Rules,
     TransactionValidityError, block_env, decode_transaction,
 };
 use framework::{BlockEnv, DispatchResult, TxOutput};
@@ -49,7 +49,7 @@ pub fn dry_run(
     let inherents = Inherents { time_ms, parent_certificate: None };
     let mut execution =
         Execution::begin(state, &env, &inherents).expect("the time is the block's own");
-    execution.apply_traced(&tx.verified(at.height)).map_err(|error| match error {
+    execution.apply_traced(&tx.verified(at)).map_err(|error| match error {
         ApplyError::Invalid(invalid) => invalid,
         ApplyError::BlockFull => InvalidTransaction::ExhaustsResources,
     })
@@ -114,9 +114,11 @@ pub fn trace_block(
     let (inherents, count) = Inherents::from_body(height, &block.body)?;
     let env = block_env(state, parent, &block.header, &inherents, genesis)?;
     let mut execution = Execution::begin(state, &env, &inherents)?;
+    let parent = block.header.parent_hash;
+    let at = Position { height, parent, genesis, rules: Rules::at(state) };
     for (index, bytes) in (0..=last).zip(&block.body).skip(count) {
         let decoded = decode_transaction(bytes, bytes.hash()).map_err(ApplyError::Invalid);
-        let checked = decoded.map_err(TraceError::at(index))?.verified(height);
+        let checked = decoded.map_err(TraceError::at(index))?.verified(&at);
         visit(index, execution.apply_traced(&checked).map_err(TraceError::at(index))?);
     }
     Ok(())

@@ -1,9 +1,8 @@
 //! A transaction on its way into a block, checked in phases by cost: bytes, signature, state.
 
 use crate::{
-    InvalidTransaction, RuntimeCall, SPEC_VERSION, TRANSACTION_VERSION,
+    InvalidTransaction, Rules, RuntimeCall,
     invalid::{CUSTOM_BAD_ENCODING, CUSTOM_NOT_FREE},
-    metadata_digest,
 };
 use codec::{Decode, DecodeLimit, Encode, MemTrackingInput};
 use framework::{Dispatch, DispatchClass, Pays, Weight};
@@ -40,6 +39,8 @@ pub struct Position {
     pub parent: Hash,
     /// Hash of the chain's first block.
     pub genesis: Hash,
+    /// Rules by which that block is made: [`Rules::at`] of the state at hand.
+    pub rules: Rules,
 }
 
 /// A transaction whose bytes are in order; nothing is known of its signature.
@@ -72,6 +73,8 @@ pub struct CheckedTx {
     pub tx: DecodedTx,
     /// The block in which the era begins that the signature covers.
     birth: Height,
+    /// The rules whose version the signature covers.
+    rules: Rules,
 }
 
 /// What a pool keeps of a valid transaction.
@@ -133,7 +136,7 @@ impl DecodedTx {
     ///
     /// # Errors
     ///
-    /// `AncientBirthBlock` if the hash of the era's first block is not known.
+    /// `AncientBirthBlock` if the hash of the era's first block is not known, `BadProof` if the metadata's digest is not.
     pub fn signing_payload(
         &self,
         state: &dyn StateRead,
@@ -148,11 +151,14 @@ impl DecodedTx {
         };
         let metadata_digest = match self.extra.metadata.mode {
             MetadataMode::Disabled => None,
-            MetadataMode::Enabled => Some(metadata_digest()),
+            // Where it is not known, nobody can have signed over it.
+            MetadataMode::Enabled => {
+                Some(at.rules.metadata_digest().ok_or(InvalidTransaction::BadProof)?)
+            }
         };
         let context = SigningContext {
-            spec_version: SPEC_VERSION,
-            transaction_version: TRANSACTION_VERSION,
+            spec_version: at.rules.spec_version(),
+            transaction_version: at.rules.transaction_version(),
             genesis: at.genesis,
             birth,
             metadata_digest,
@@ -171,11 +177,11 @@ impl DecodedTx {
         }
     }
 
-    /// The caller vouches for the signature over the payload for a block of this height: by the batch
-    /// verifier, or by having verified it in the same era.
-    pub fn verified(self, height: Height) -> CheckedTx {
-        let birth = self.extra.era.birth(height);
-        CheckedTx { tx: self, birth }
+    /// The caller vouches for the signature over the payload for the block that is to stand there: by the batch
+    /// verifier, or by having verified it in the same era and by the same rules.
+    pub fn verified(self, at: &Position) -> CheckedTx {
+        let birth = self.extra.era.birth(at.height);
+        CheckedTx { tx: self, birth, rules: at.rules }
     }
 
     /// What the fee depends on.
@@ -213,6 +219,15 @@ impl DecodedTx {
 }
 
 impl CheckedTx {
+    /// Fails where the signature covers the version of other rules than those of the block.
+    ///
+    /// # Errors
+    ///
+    /// `BadProof`, as what the signature must cover has changed.
+    pub fn check_rules(&self, rules: Rules) -> Result<(), InvalidTransaction> {
+        if self.rules == rules { Ok(()) } else { Err(InvalidTransaction::BadProof) }
+    }
+
     /// Fails where the signature covers another era than the one that holds `height`.
     pub(crate) fn check_era(&self, height: Height) -> Result<(), InvalidTransaction> {
         if self.tx.birth(height)? == self.birth {

@@ -1,14 +1,14 @@
 //! Which rules are in force.
 
-use crate::calls;
+use crate::{Rules, calls};
 use codec::{Decode, Encode};
-use primitives::{Hash, SigningContext};
+use primitives::{Hash, SigningContext, StateRead};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 
 /// Name of the rules.
 pub const SPEC_NAME: &str = "artel";
-/// Version of the rules. It grows with any change that a client can see, metadata included.
+/// Version of the newest rules. It grows with any change that a client can see, metadata included.
 pub const SPEC_VERSION: u32 = 1;
 /// Version of the transaction format: indices of pallets and calls, and the extensions.
 pub const TRANSACTION_VERSION: u32 = 2;
@@ -116,13 +116,23 @@ impl From<Json> for RuntimeVersion {
     }
 }
 
-/// The rules in force.
+/// The newest rules, which chains begin with.
 pub fn version() -> RuntimeVersion {
+    version_of(SPEC_VERSION)
+}
+
+/// The rules by which the block after this state is made. Clients sign for them.
+pub fn version_at(state: &dyn StateRead) -> RuntimeVersion {
+    Rules::at(state).version()
+}
+
+/// The newest rules under this number.
+pub(crate) fn version_of(spec_version: u32) -> RuntimeVersion {
     RuntimeVersion {
         spec_name: SPEC_NAME.to_owned(),
         impl_name: "artel-node".to_owned(),
         authoring_version: 1,
-        spec_version: SPEC_VERSION,
+        spec_version,
         impl_version: 1,
         apis: calls::APIS.iter().map(|api| (api_id(api.name), api.version)).collect(),
         transaction_version: TRANSACTION_VERSION,

@@ -2,7 +2,7 @@
 
 use crate::{Chain, Error, PooledTx, Refusal, candidate::Candidate, execute::WatchedState};
 use primitives::{AccountId, Block, Hash, Header, Moment, crypto::vrf};
-use runtime::{BlockOutput, Digested, Execution, Inherents, InvalidTransaction};
+use runtime::{BlockError, BlockOutput, Digested, Execution, Inherents, InvalidTransaction};
 use std::sync::Arc;
 
 /// Most transactions that are passed over because they do not fit any more.
@@ -66,7 +66,10 @@ impl Chain {
         };
         let state = WatchedState::new(&head.snapshot);
         let env = runtime::block_env(&state, &head.header, &header, &inherents, self.genesis);
-        let env = env.map_err(Error::Build)?;
+        let env = env.map_err(|error| match error {
+            BlockError::UnknownRules { .. } => Error::UnknownRules(error),
+            error => Error::Build(error),
+        })?;
         let mut execution = Execution::begin(&state, &env, &inherents).map_err(Error::Build)?;
         let (transactions, rejected) = fill(&state, &mut execution, &mut request);
         let BlockOutput { writes, events, next_validators, .. } = execution.finish();
@@ -103,6 +106,7 @@ impl Chain {
             vrf_output: output,
             vrf_proof: proof,
             next_validators: Hash::ZERO,
+            new_rules: runtime::brings_rules(state, self.head.next_height()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{Chain, Error, Head};
 use primitives::{AccountId, Block, Certificate, Hash, Nonce};
+use runtime::Rules;
 use std::sync::Arc;
 use storage::CommitInput;
 
@@ -52,6 +53,7 @@ impl Chain {
             hash: *hash,
             header: Arc::new(candidate.block.header.clone()),
             time_ms: candidate.time_ms,
+            rules: Rules::at(&snapshot),
             snapshot,
             certificate: Some(Arc::new(certificate)),
         };

@@ -40,6 +40,9 @@ pub enum Error {
     /// The runtime refused to begin a block that this node built itself.
     #[error("the block to be built is not valid: {0}")]
     Build(BlockError),
+    /// The chain changes to rules that this program does not have. It must not go on by those that it has.
+    #[error(transparent)]
+    UnknownRules(BlockError),
 }
 
 /// Why a block is not voted for.
@@ -117,7 +120,10 @@ pub enum CheckError {
 
 impl From<BlockError> for CheckError {
     fn from(error: BlockError) -> Self {
-        Self::Fault(Fault::Block(error))
+        match error {
+            BlockError::UnknownRules { .. } => Self::Local(Error::UnknownRules(error)),
+            error => Self::Fault(Fault::Block(error)),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The last final block, as everybody may read it.
 
 use primitives::{Certificate, Hash, Header, Height, Moment};
+use runtime::Rules;
 use std::sync::Arc;
 use storage::Snapshot;
 
@@ -17,6 +18,8 @@ pub struct Head {
     pub time_ms: Moment,
     /// The state after the block.
     pub snapshot: Snapshot,
+    /// Rules by which the next block is made.
+    pub rules: Rules,
     /// Why it is final; genesis is by definition.
     pub certificate: Option<Arc<Certificate>>,
 }

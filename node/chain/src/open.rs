@@ -3,7 +3,7 @@
 use crate::{Error, Head, VERIFIED_MAX, Verifier, candidate::Candidates};
 use primitives::{Block, Digest, Hash, Header, Writes, crypto::hash::blake2_256, proof::Proof};
 use rayon::prelude::*;
-use runtime::{Genesis, Inherents};
+use runtime::{Genesis, Inherents, Rules};
 use std::{path::PathBuf, sync::Arc};
 use storage::{Database, Snapshot, Store, tree::Tree};
 
@@ -128,5 +128,6 @@ fn stored_head(store: &Store) -> Result<Head, Error> {
     };
     let certificate = store.database().certificate(height)?.map(Arc::new);
     let header = Arc::new(block.header);
-    Ok(Head { height, hash: snapshot.hash, header, time_ms, snapshot, certificate })
+    let rules = Rules::at(&snapshot);
+    Ok(Head { height, hash: snapshot.hash, header, time_ms, rules, snapshot, certificate })
 }

@@ -56,9 +56,12 @@ impl PooledTx {
         self.checked.tx.hash
     }
 
-    /// Whether the signature covers what it must in a block of this height. A block cannot hold what covers its own hash.
-    fn covers(&self, height: Height) -> bool {
-        self.birth < height && height < self.death
+    /// Whether the signature covers what it must in the block that is to stand there. A block cannot hold what covers its own
+    /// hash.
+    fn covers(&self, at: &Position) -> bool {
+        self.birth < at.height
+            && at.height < self.death
+            && self.checked.check_rules(at.rules).is_ok()
     }
 }
 
@@ -80,8 +83,8 @@ impl Verifier {
     /// The verdicts for transactions that would go into the block after `head`, in their order. Work is spread over the
     /// current rayon pool.
     ///
-    /// What is remembered holds for one process: versions and genesis, which signatures cover too, are the same
-    /// throughout, and the hash of an era's first block never changes, as blocks are final. So the height decides alone.
+    /// What is remembered holds for one process: genesis, which signatures cover too, is the same throughout, and the hash
+    /// of an era's first block never changes, as blocks are final. So height and rules decide alone.
     ///
     /// `seed` must come from the operating system, new for each call: see [`find_invalid`].
     pub fn verify(
@@ -90,9 +93,10 @@ impl Verifier {
         transactions: Vec<Received>,
         seed: &[u8; 32],
     ) -> Vec<Result<Arc<PooledTx>, InvalidTransaction>> {
-        let at = Position { height: head.next_height(), parent: head.hash, genesis: self.genesis };
+        let (height, rules) = (head.next_height(), head.rules);
+        let at = Position { height, parent: head.hash, genesis: self.genesis, rules };
         let shares = transactions.par_iter().with_min_len(DECODE_SHARE_MIN);
-        let known = self.find(&transactions, at.height);
+        let known = self.find(&transactions, &at);
         let decode = |(tx, known): (_, &Option<_>)| known.is_none().then(|| decode(head, &at, tx));
         let decoded: Vec<Option<Decoded>> = shares.zip(&known).map(decode).collect();
 
@@ -106,7 +110,7 @@ impl Verifier {
             item_index += 1;
             match is_bad {
                 true => Err(InvalidTransaction::BadProof),
-                false => Ok(Arc::new(pooled(bytes, tx, at.height))),
+                false => Ok(Arc::new(pooled(bytes, tx, &at))),
             }
         };
         let verdicts = transactions.into_iter().zip(known).zip(decoded);
@@ -130,9 +134,9 @@ impl Verifier {
         hashes.into_iter().for_each(|hash| known.remove(hash));
     }
 
-    fn find(&self, transactions: &[Received], height: Height) -> Vec<Option<Arc<PooledTx>>> {
+    fn find(&self, transactions: &[Received], at: &Position) -> Vec<Option<Arc<PooledTx>>> {
         let known = self.lock();
-        let alive = |tx: &Received| known.get(&tx.hash).filter(|tx| tx.covers(height)).cloned();
+        let alive = |tx: &Received| known.get(&tx.hash).filter(|tx| tx.covers(at)).cloned();
         transactions.iter().map(alive).collect()
     }
 
@@ -155,10 +159,10 @@ fn decode(head: &Head, at: &Position, tx: &Received) -> Decoded {
     Ok((tx, payload))
 }
 
-fn pooled(bytes: OpaqueTransaction, tx: DecodedTx, height: Height) -> PooledTx {
+fn pooled(bytes: OpaqueTransaction, tx: DecodedTx, at: &Position) -> PooledTx {
     let era = tx.extra.era;
-    let (birth, death) = (era.birth(height), era.death(height));
-    PooledTx { bytes, checked: tx.verified(height), birth, death }
+    let (birth, death) = (era.birth(at.height), era.death(at.height));
+    PooledTx { bytes, checked: tx.verified(at), birth, death }
 }
 
 /// Two generations: when the young one is full it becomes the old one, and the old one is forgotten.

@@ -11,7 +11,7 @@ use crate::{
 use chain::Head;
 use crossbeam_channel::TrySendError;
 use primitives::{Hash, Height, RawValue, StateRead};
-use runtime::{Position, RuntimeVersion};
+use runtime::{Position, Rules, RuntimeVersion};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -142,15 +142,19 @@ impl Context {
         }
     }
 
-    /// Fails if the block is not known.
-    pub fn check_known(&self, at: Option<Hash>) -> Result<(), Error> {
-        self.state(at).map(|_| ())
+    /// The rules after a block, after the best one if none is named: those that its child is made by. A block whose state is
+    /// gone has them too.
+    pub fn rules(&self, at: Option<Hash>) -> Result<Rules, Error> {
+        let (height, hash) = match self.state(at)? {
+            State::Live(snapshot) => (snapshot.height, snapshot.hash),
+            State::Discarded { hash, height } => (height, hash),
+        };
+        Ok(self.position(height, hash).rules)
     }
 
     /// The rules in force after a block.
     pub fn version(&self, at: Hash) -> Result<RuntimeVersion, Error> {
-        self.check_known(Some(at))?;
-        Ok(runtime::version())
+        Ok(self.rules(Some(at))?.version())
     }
 
     /// Answers a runtime call in a state.
@@ -161,7 +165,8 @@ impl Context {
 
     /// Where a transaction would stand after a block.
     pub fn position(&self, height: Height, parent: Hash) -> Position {
-        Position { height: height.saturating_add(1), parent, genesis: self.genesis }
+        let rules = Rules::after(&self.head().snapshot, height);
+        Position { height: height.saturating_add(1), parent, genesis: self.genesis, rules }
     }
 
     /// Does what may wait for a disk or takes long, away from the threads that serve sockets.

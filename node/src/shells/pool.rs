@@ -172,8 +172,10 @@ impl Shell {
                     watchers.tell_included(&tx.hash, head.hash);
                 }
                 self.pool.on_head(head.height, &included, changes);
+                // All signatures are void after a change of rules.
+                let all = head.rules != self.head.rules;
                 self.head = head;
-                self.revalidate(changes);
+                self.revalidate(if all { usize::MAX } else { REVALIDATED_PER_BLOCK_MAX }, changes);
                 if self.pool.ready() > 0 {
                     self.hint_work();
                 }
@@ -187,8 +189,8 @@ impl Shell {
     }
 
     /// Checks some of what waits against the new state, a few for each block.
-    fn revalidate(&mut self, changes: &mut Vec<Change>) {
-        let due = self.pool.revalidation(REVALIDATED_PER_BLOCK_MAX);
+    fn revalidate(&mut self, count: usize, changes: &mut Vec<Change>) {
+        let due = self.pool.revalidation(count);
         let is_invalid =
             |tx: &&Transaction<Arc<PooledTx>>| validate(&self.head, &tx.content).is_err();
         let invalid: Vec<Hash> = due.into_iter().filter(is_invalid).map(|tx| tx.hash).collect();

@@ -88,5 +88,6 @@ fn yield_to_others() {
 
 /// Whether a transaction could go into the block after a head or a later one.
 pub fn validate(head: &Head, tx: &PooledTx) -> Result<Validity, InvalidTransaction> {
+    tx.checked.check_rules(head.rules)?;
     runtime::validate(&head.snapshot, head.height.saturating_add(1), &tx.checked.tx)
 }

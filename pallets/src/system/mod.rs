@@ -8,9 +8,11 @@
 
 mod limits;
 mod types;
+mod upgrade;
 
 pub use limits::*;
 pub use types::*;
+pub use upgrade::{note_rules, rehearsals, spec_version, spec_version_after, switch, upgrade_due};
 
 use framework::{Blake2_128Concat, DispatchInfo, Entry, prelude::*};
 use primitives::{
@@ -50,6 +52,18 @@ static EXECUTION_PHASE: Value<Phase> =
     Value::new(NAME, "ExecutionPhase", "Phase of the block that runs; empty between blocks.");
 static LAST_RUNTIME_UPGRADE: Value<LastRuntimeUpgradeInfo> =
     Value::new(NAME, "LastRuntimeUpgrade", "The rules in force and since which version.");
+static SCHEDULED_UPGRADE: Value<ScheduledUpgrade> =
+    Value::new(NAME, "ScheduledUpgrade", "The next change of the rules, if there is one.");
+static UPGRADES: Value<Vec<(Height, u32)>> = Value::new_default(
+    NAME,
+    "Upgrades",
+    "All versions of the rules, each with the block after which it holds; the first is genesis's.",
+);
+static REHEARSALS: Value<bool> = Value::new_default(
+    NAME,
+    "Rehearsals",
+    "Whether the chain may change to rules that are there to rehearse a change: never where others rely on it.",
+);
 
 /// Stands for the runtime's event record, whose type the pallet cannot know: the runtime describes
 /// the item and writes its value. See [`events_key`].
@@ -71,6 +85,18 @@ pub enum Call {
         /// The bytes.
         remark: Vec<u8>,
     },
+    /// Change the chain's rules at a block to come (governance). It replaces a change that is scheduled. Nodes whose
+    /// software does not know the new rules stop before that block.
+    #[codec(index = 100)]
+    schedule_upgrade {
+        /// The version of the new rules, above that of those in force.
+        spec_version: u32,
+        /// The last block by the rules before.
+        height: Height,
+    },
+    /// Take back a change of the rules that is scheduled (governance).
+    #[codec(index = 101)]
+    cancel_upgrade,
 }
 
 /// What users are told.
@@ -90,6 +116,9 @@ pub enum Event {
         /// What it cost.
         dispatch_info: DispatchInfo,
     },
+    /// The chain's rules have changed: this is the last block by those before.
+    #[codec(index = 2)]
+    CodeUpdated,
     /// An account came to be.
     #[codec(index = 3)]
     NewAccount {
@@ -110,6 +139,35 @@ pub enum Event {
         /// blake2b-256 of the bytes.
         hash: Hash,
     },
+    /// The chain's rules will change.
+    #[codec(index = 100)]
+    UpgradeScheduled {
+        /// The version of the new rules.
+        spec_version: u32,
+        /// The last block by the rules before.
+        height: Height,
+    },
+    /// A change of the rules was taken back.
+    #[codec(index = 101)]
+    UpgradeCancelled,
+}
+
+/// Why calls fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum Error {
+    /// The version is not above that of the rules in force.
+    #[codec(index = 1)]
+    SpecVersionNeedsToIncrease,
+    /// The block is not to come, or this one brings the change that was scheduled before.
+    #[codec(index = 100)]
+    TooLateForUpgrade,
+    /// No change of the rules is scheduled.
+    #[codec(index = 101)]
+    NoUpgradeScheduled,
+}
+
+impl PalletError for Error {
+    const PALLET: u8 = INDEX;
 }
 
 impl PalletEvent for Event {
@@ -118,18 +176,34 @@ impl PalletEvent for Event {
 
 impl Dispatch for Call {
     fn weight(&self) -> Weight {
-        let (Self::remark { remark } | Self::remark_with_event { remark }) = self;
-        // blake2b hashes about a kibibyte in a microsecond.
-        let kibibytes = u32::try_from(remark.len() / 1024).unwrap_or(u32::MAX);
-        Weight::rw(0, 0).compute_us(kibibytes.saturating_add(1))
+        match self {
+            Self::remark { remark } | Self::remark_with_event { remark } => {
+                // blake2b hashes about a kibibyte in a microsecond.
+                let kibibytes = u32::try_from(remark.len() / 1024).unwrap_or(u32::MAX);
+                Weight::rw(0, 0).compute_us(kibibytes.saturating_add(1))
+            }
+            Self::schedule_upgrade { .. } => Weight::rw(2, 1),
+            Self::cancel_upgrade => Weight::rw(2, 1),
+        }
     }
 
     fn dispatch(self, cx: &mut Ctx, origin: Origin) -> DispatchResult {
-        let who = origin.signed()?;
-        if let Self::remark_with_event { remark } = self {
-            cx.emit(Event::Remarked { sender: who, hash: blake2_256(&remark) });
+        match self {
+            Self::remark { .. } => origin.signed().map(|_| ()),
+            Self::remark_with_event { remark } => {
+                let sender = origin.signed()?;
+                cx.emit(Event::Remarked { sender, hash: blake2_256(&remark) });
+                Ok(())
+            }
+            Self::schedule_upgrade { spec_version, height } => {
+                origin.root()?;
+                upgrade::schedule(cx, ScheduledUpgrade { spec_version, height })
+            }
+            Self::cancel_upgrade => {
+                origin.root()?;
+                upgrade::cancel(cx)
+            }
         }
-        Ok(())
     }
 }
 
@@ -187,10 +261,12 @@ pub fn note_event_count(cx: &mut Ctx, count: u32) {
     EVENT_COUNT.set(cx, &count);
 }
 
-/// Notes which rules hold; the runtime calls it in genesis and when it changes.
-pub fn note_runtime(cx: &mut Ctx, spec_name: &str, spec_version: u32) {
-    let info = LastRuntimeUpgradeInfo { spec_version, spec_name: spec_name.to_owned() };
-    LAST_RUNTIME_UPGRADE.set(cx, &info);
+/// The pallet's part of a chain spec.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Genesis {
+    /// Whether the chain may rehearse changes of its rules.
+    pub rehearsals: bool,
 }
 
 /// The pallet.
@@ -212,11 +288,14 @@ impl framework::Pallet for Pallet {
         &EVENT_COUNT,
         &LAST_RUNTIME_UPGRADE,
         &EXECUTION_PHASE,
+        &SCHEDULED_UPGRADE,
+        &UPGRADES,
+        &REHEARSALS,
     ];
     type Call = Call;
     type Event = Event;
-    type Error = NoError;
-    type Genesis = ();
+    type Error = Error;
+    type Genesis = Genesis;
 
     fn constants() -> Vec<ConstantMeta> {
         vec![
@@ -230,6 +309,13 @@ impl framework::Pallet for Pallet {
             ConstantMeta::new("DbWeight", &db_weight(), "Costs of operations on state."),
             ConstantMeta::new("SS58Prefix", &ss58::PREFIX_DEFAULT, "Prefix of addresses."),
         ]
+    }
+
+    fn genesis(cx: &mut Ctx, genesis: Genesis) -> Result<(), String> {
+        if genesis.rehearsals {
+            REHEARSALS.set(cx, &true);
+        }
+        Ok(())
     }
 
     fn on_initialize(cx: &mut Ctx) {
@@ -249,6 +335,7 @@ impl framework::Pallet for Pallet {
                 return Err(format!("{who} is stored though it is empty"));
             }
         }
+        upgrade::check(state)?;
         let (count, height) = (BLOCK_HASH.iter(state).count(), number(state));
         let expected = usize::try_from(height.min(BLOCK_HASHES_MAX)).unwrap_or(usize::MAX);
         if count == expected {

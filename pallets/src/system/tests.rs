@@ -49,8 +49,53 @@ fn an_account_with_nothing_to_tell_is_not_stored() {
     assert_eq!((set(1), set(0)), (1, 0));
 }
 
+/// What a call of the chain's own ends with in block 5.
+fn as_root(state: &mut MemState, call: Call) -> DispatchResult {
+    act_in(state, &block(5), |cx| call.dispatch(cx, Origin::Root)).result
+}
+
+#[test]
+fn a_change_of_rules_goes_up_and_forward_and_can_be_taken_back() {
+    let mut state = MemState::default();
+    act_in(&mut state, &block(0), |cx| {
+        note_rules(cx, "artel", 3);
+        Ok(())
+    });
+    let upgrade = |spec_version, height| Call::schedule_upgrade { spec_version, height };
+    let error = |error: Error| -> DispatchResult { Err(error.into()) };
+    assert_eq!(as_root(&mut state, upgrade(3, 9)), error(Error::SpecVersionNeedsToIncrease));
+    assert_eq!(as_root(&mut state, upgrade(4, 5)), error(Error::TooLateForUpgrade));
+    assert_eq!(as_root(&mut state, Call::cancel_upgrade), error(Error::NoUpgradeScheduled));
+    let signed = act(&mut state, |cx| upgrade(4, 9).dispatch(cx, Origin::Signed(ALICE)));
+    assert_eq!(signed.result, Err(DispatchError::BadOrigin));
+
+    assert_eq!(as_root(&mut state, upgrade(4, 9)), Ok(()));
+    assert_eq!(as_root(&mut state, upgrade(6, 8)), Ok(()));
+    assert_eq!((upgrade_due(&state, 9), upgrade_due(&state, 8)), (None, Some(6)));
+    assert_eq!(as_root(&mut state, Call::cancel_upgrade), Ok(()));
+    assert_eq!(upgrade_due(&state, 8), None);
+
+    assert_eq!(as_root(&mut state, upgrade(6, 8)), Ok(()));
+    let at_8 = act_in(&mut state, &block(8), |cx| {
+        // The block's header says so already.
+        assert_eq!(
+            Call::cancel_upgrade.dispatch(cx, Origin::Root),
+            error(Error::TooLateForUpgrade)
+        );
+        assert_eq!(upgrade(9, 20).dispatch(cx, Origin::Root), error(Error::TooLateForUpgrade));
+        switch(cx, "artel", 6);
+        Ok(())
+    });
+    assert_eq!(at_8.events, [(INDEX, Event::CodeUpdated).encode()]);
+    assert_eq!((spec_version(&state), upgrade_due(&state, 8)), (Some(6), None));
+    let versions = [0, 7, 8, 9].map(|height| spec_version_after(&state, height));
+    assert_eq!(versions, [Some(3), Some(3), Some(6), Some(6)]);
+}
+
 #[test]
 fn calls_and_events_have_frames_indices() {
+    assert_eq!(Event::CodeUpdated.encode(), [2]);
+    assert_eq!(Error::SpecVersionNeedsToIncrease.encode(), [1]);
     assert_eq!(Call::remark { remark: vec![5] }.encode(), [0, 4, 5]);
     assert_eq!(Call::remark_with_event { remark: vec![] }.encode(), [7, 0]);
     let info = DispatchInfo::default();

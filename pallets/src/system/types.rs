@@ -1,7 +1,7 @@
 //! What the chain records of accounts, events and itself.
 
 use codec::{Decode, Encode};
-use primitives::{Balance, Nonce};
+use primitives::{Balance, Height, Nonce};
 use scale_info::TypeInfo;
 
 /// Bit of [`ExtraFlags`] that every account has: its money is counted by FRAME's current rules.
@@ -96,6 +96,15 @@ impl<E: TypeInfo + 'static, T: TypeInfo + 'static> TypeInfo for EventRecord<E, T
                     .field(|f| f.ty::<Vec<T>>().name("topics").type_name("Vec<T>")),
             )
     }
+}
+
+/// A change of the chain's rules that is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct ScheduledUpgrade {
+    /// The version of the rules to come.
+    pub spec_version: u32,
+    /// The block that brings them: the last by the rules before.
+    pub height: Height,
 }
 
 /// The runtime that last changed the chain's rules.

@@ -1,10 +1,7 @@
 //! What the rules are, and how they are described.
 
 use super::{Api, Method, no_args};
-use crate::{
-    METADATA_VERSIONS, metadata, metadata_v14,
-    version::{RuntimeVersion, version},
-};
+use crate::{METADATA_VERSIONS, RuntimeVersion};
 use codec::{DecodeAll, Encode};
 use scale_info::meta_type;
 
@@ -17,7 +14,7 @@ pub(super) static CORE: Api = Api {
         doc: "The rules in force.",
         inputs: Vec::new,
         output: meta_type::<RuntimeVersion>,
-        run: |_, args| no_args(args, || version().encode()),
+        run: |view, args| no_args(args, || view.at.rules.version().encode()),
     }],
 };
 
@@ -31,14 +28,19 @@ pub(super) static METADATA: Api = Api {
             doc: "Metadata version 14.",
             inputs: Vec::new,
             output: meta_type::<Vec<u8>>,
-            run: |_, args| no_args(args, || metadata_v14().encode()),
+            run: |view, args| {
+                no_args(args, || view.at.rules.metadata(14).unwrap_or_default().encode())
+            },
         },
         Method {
             name: "metadata_at_version",
             doc: "Metadata of a version, if it is served.",
             inputs: || vec![("version", meta_type::<u32>())],
             output: meta_type::<Option<Vec<u8>>>,
-            run: |_, args| Ok(metadata(u32::decode_all(&mut &*args)?).encode()),
+            run: |view, args| {
+                let version = u32::decode_all(&mut &*args)?;
+                Ok(view.at.rules.metadata(version).encode())
+            },
         },
         Method {
             name: "metadata_versions",

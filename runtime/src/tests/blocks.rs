@@ -39,7 +39,8 @@ fn the_same_body_gives_the_same_result_from_proposer_and_checker() {
     let mut chain = Chain::dev();
     chain.block(&[]);
     let (env, inherents) = (chain.env().expect("it is sound"), chain.inherents());
-    let tx = chain.verify(&chain.sign("Alice", pay("Bob", 5))).expect("it is signed").verified(2);
+    let tx = chain.verify(&chain.sign("Alice", pay("Bob", 5))).expect("it is signed");
+    let tx = tx.verified(&chain.position());
     let run = || {
         let mut execution =
             Execution::begin(&chain.state, &env, &inherents).expect("inherents are sound");
@@ -114,7 +115,9 @@ fn a_digest_has_one_form() {
     };
     refused(|logs| logs.clear());
     refused(|logs| logs.swap(0, 1));
-    refused(|logs| logs.push(DigestItem::RuntimeEnvironmentUpdated));
+    refused(|logs| logs.insert(2, DigestItem::RuntimeEnvironmentUpdated));
+    refused(|logs| logs.extend([1, 2].map(|_| DigestItem::RuntimeEnvironmentUpdated)));
+    refused(|logs| logs.push(DigestItem::Other(Vec::new())));
     refused(|logs| logs[0] = DigestItem::PreRuntime(*b"pow_", vec![1; 31]));
     refused(|logs| logs[1] = DigestItem::PreRuntime(*b"artl", vec![1; 101]));
     refused(|logs| logs[2] = DigestItem::Consensus(*b"artl", vec![1; 33]));
@@ -191,7 +194,8 @@ fn a_signature_counts_in_its_own_era_only() {
     let era = Era::mortal(4, chain.head.number);
     let extra = TransactionExtra::new(era, 0, Balance::ZERO);
     let bytes = chain.sign_with("Alice", pay("Bob", 5), extra);
-    let checked = chain.verify(&bytes).expect("the head may be the birth block").verified(5);
+    let checked = chain.verify(&bytes).expect("the head may be the birth block");
+    let checked = checked.verified(&chain.position());
     let validity = validate(&chain.state, 5, &checked.tx).expect("it is alive");
     assert_eq!(validity.longevity, 3);
     (0..3).for_each(|_| drop(chain.block(&[])));

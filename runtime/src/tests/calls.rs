@@ -2,7 +2,7 @@ use super::chain::{Chain, account, pay};
 use crate::{
     AgentInfo, CallError, Estimate, Explanation, InvalidTransaction, Position, RuntimeCall,
     RuntimeDispatchInfo, RuntimeEvent, RuntimeVersion, TaskInfo, TransactionValidityError,
-    UnknownTransaction, ValidTransaction, call, metadata, metadata_v14, version,
+    UnknownTransaction, ValidTransaction, call, metadata, version,
 };
 use ::pallets::{
     escrow,
@@ -26,7 +26,7 @@ fn runtime_calls_answer_in_substrates_bytes() {
     let shown = RuntimeVersion::decode_all(&mut &ask("Core_version", &[])[..]);
     assert_eq!(shown, Ok(version()));
     assert_eq!(ask("Metadata_metadata_versions", &[]), vec![14u32, 15, 16].encode());
-    assert_eq!(ask("Metadata_metadata", &[]), metadata_v14().encode());
+    assert_eq!(ask("Metadata_metadata", &[]), metadata(14).expect("it is served").encode());
     let at_version = |version: u32| ask("Metadata_metadata_at_version", &version.encode());
     for version in [14, 15, 16] {
         assert_eq!(at_version(version), Some(metadata(version).expect("it is served")).encode());

@@ -1,9 +1,9 @@
 //! A chain of one validator in memory: blocks with real draws, certificates and signatures.
 
 use crate::{
-    ApplyError, BlockError, BlockOutput, ChainSpec, DecodedTx, Digested, Execution, Inherents,
-    InvalidTransaction, Position, RuntimeCall, RuntimeEvent, VRF_LABEL, block_env, check,
-    decode_transaction, extrinsics_root, genesis_state, make_digest, vrf_message,
+    ApplyError, BlockError, BlockOutput, ChainSpec, DecodedTx, Digested, Execution, Genesis,
+    Inherents, InvalidTransaction, Position, Rules, RuntimeCall, RuntimeEvent, VRF_LABEL,
+    block_env, check, decode_transaction, extrinsics_root, genesis_state, make_digest, vrf_message,
 };
 use ::pallets::{agents, balances, system};
 use codec::{DecodeAll, Encode};
@@ -49,8 +49,15 @@ pub struct Chain {
 
 impl Chain {
     pub fn dev() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The development chain with another genesis.
+    pub fn with(change: impl FnOnce(&mut Genesis)) -> Self {
+        let mut genesis = ChainSpec::dev().genesis;
+        change(&mut genesis);
         let mut state = MemState::default();
-        state.apply(&genesis_state(&ChainSpec::dev().genesis).expect("the spec is valid"));
+        state.apply(&genesis_state(&genesis).expect("the genesis is valid"));
         let head = Header {
             parent_hash: Hash::ZERO,
             number: 0,
@@ -63,7 +70,12 @@ impl Chain {
     }
 
     pub fn position(&self) -> Position {
-        Position { height: self.head.number + 1, parent: self.head.hash(), genesis: self.genesis }
+        Position {
+            height: self.head.number + 1,
+            parent: self.head.hash(),
+            genesis: self.genesis,
+            rules: Rules::at(&self.state),
+        }
     }
 
     pub fn free(&self, name: &str) -> Balance {
@@ -104,7 +116,7 @@ impl Chain {
         };
         let context = SigningContext {
             metadata_digest: digest,
-            ..crate::version().signing_context(self.genesis, birth)
+            ..crate::version_at(&self.state).signing_context(self.genesis, birth)
         };
         let payload = signing_payload(&call.encode(), &extra, &context);
         let signature =
@@ -158,12 +170,17 @@ impl Chain {
                 vrf_output: draw.output,
                 vrf_proof: draw.proof,
                 next_validators: Hash::ZERO,
+                new_rules: crate::brings_rules(&self.state, height),
             }),
         }
     }
 
     pub fn env(&self) -> Result<BlockEnv, BlockError> {
-        block_env(&self.state, &self.head, &self.header(), &self.inherents(), self.genesis)
+        self.env_of(&self.header())
+    }
+
+    pub fn env_of(&self, header: &Header) -> Result<BlockEnv, BlockError> {
+        block_env(&self.state, &self.head, header, &self.inherents(), self.genesis)
     }
 
     /// Makes a block of what can be included; tells of each transaction whether it was, and why not.
@@ -172,14 +189,14 @@ impl Chain {
         transactions: &[OpaqueTransaction],
     ) -> (Vec<EventRecord>, Vec<Result<(), ApplyError>>) {
         let (inherents, mut header) = (self.inherents(), self.header());
-        let env = self.env().expect("the header is the author's");
+        let (at, env) = (self.position(), self.env().expect("the header is the author's"));
         let mut execution = Execution::begin(&self.state, &env, &inherents)
             .expect("the inherents are the author's");
         let mut body = inherents.to_transactions();
         let verdicts = transactions
             .iter()
             .map(|bytes| {
-                let checked = self.verify(bytes)?.verified(header.number);
+                let checked = self.verify(bytes)?.verified(&at);
                 execution.apply(&checked)?;
                 body.push(bytes.clone());
                 Ok(())

@@ -1,6 +1,6 @@
 //! What clients are told, as a text whose changes a reviewer can read.
 
-use crate::{metadata_digest, metadata_v14};
+use crate::{metadata, metadata_digest};
 use codec::DecodeAll;
 use frame_metadata::{
     RuntimeMetadata, RuntimeMetadataPrefixed,
@@ -34,8 +34,8 @@ fn fixture_metadata_is_the_listed_one() {
 }
 
 fn listing() -> String {
-    let bytes = metadata_v14();
-    let prefixed = RuntimeMetadataPrefixed::decode_all(&mut metadata_v14()).expect("it decodes");
+    let bytes = metadata(14).expect("it is served");
+    let prefixed = RuntimeMetadataPrefixed::decode_all(&mut &bytes[..]).expect("it decodes");
     let RuntimeMetadata::V14(RuntimeMetadataV14 { types, pallets, extrinsic, .. }) = prefixed.1
     else {
         panic!("it is version 14")

@@ -39,6 +39,7 @@ fn for_one_machine(name: &str, id: &str, chain_type: ChainType, validators: &[&s
     spec.genesis.Session.validators =
         validators.iter().map(|name| validator(&uri(name), 1)).collect();
     spec.genesis.Sudo.key = Some(account("//Alice"));
+    spec.genesis.System.rehearsals = true;
     spec
 }
 
@@ -119,8 +120,15 @@ fn a_spec_that_cannot_begin_says_why() {
         spec.validate().expect_err("the spec is wrong")
     };
     type Change = fn(&mut ChainSpec);
-    let cases: [(Change, &str); 13] = [
+    let cases: [(Change, &str); 14] = [
         (|s| s.id = "a b".to_owned(), "letters, digits"),
+        (
+            |s| {
+                s.chain_type = ChainType::Live;
+                s.genesis.Sudo.key = None;
+            },
+            "rehearses",
+        ),
         (|s| s.name.clear(), "name"),
         (|s| s.chain_type = ChainType::Live, "sudo"),
         (|s| s.properties.ss58_format = 0, "ss58Format"),

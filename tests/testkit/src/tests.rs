@@ -1,6 +1,6 @@
 use crate::*;
 use primitives::{Hash, crypto::keys};
-use runtime::Position;
+use runtime::{Position, Rules};
 
 #[test]
 fn what_a_signer_signs_is_what_the_runtime_checks() {
@@ -10,7 +10,7 @@ fn what_a_signer_signs_is_what_the_runtime_checks() {
     let bytes = signer.sign(&transfer(&bob(), 1));
     let decoded = runtime::decode_transaction(&bytes, bytes.hash()).expect("it is well-formed");
     assert_eq!((decoded.signer, decoded.extra.nonce), (alice().account(), 3));
-    let at = Position { height: 1, parent: genesis, genesis };
+    let at = Position { height: 1, parent: genesis, genesis, rules: Rules::NEWEST };
     let payload = decoded.signing_payload(&genesis_state(), &at).expect("immortal eras are known");
     assert!(keys::verify(&decoded.signer, &payload, &decoded.signature));
 }

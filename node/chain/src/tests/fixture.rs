@@ -69,12 +69,16 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn open(dir: &TempDir) -> Self {
+        Self::open_with(dir, &genesis())
+    }
+
+    pub(crate) fn open_with(dir: &TempDir, genesis: &Genesis) -> Self {
         let config = Config {
             path: dir.path().into(),
             storage: storage::Config { cache_mb: 16, state_cache_mb: 16, ..Default::default() },
             ..Config::default()
         };
-        Self { chain: Chain::open(&config, &genesis()).expect("the chain opens") }
+        Self { chain: Chain::open(&config, genesis).expect("the chain opens") }
     }
 
     /// A transfer that is signed for the next block.
@@ -105,7 +109,8 @@ impl Fixture {
             birth => self.chain.database().hash(birth).expect("reads").expect("a past block"),
         };
         let extra = TransactionExtra::new(era, nonce, Balance::ZERO);
-        let context = runtime::version().signing_context(self.chain.genesis(), birth);
+        let version = self.chain.head().rules.version();
+        let context = version.signing_context(self.chain.genesis(), birth);
         let payload = signing_payload(&call.encode(), &extra, &context);
         let signature = MultiSignature::Sr25519(from.pair.sign(SR25519_CONTEXT, &payload));
         let address = MultiAddress::Id(from.account);

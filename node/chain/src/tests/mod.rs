@@ -5,6 +5,7 @@ mod fixture;
 mod genesis;
 mod panics;
 mod random;
+mod upgrades;
 mod verify;
 
 use crate::*;

@@ -52,6 +52,7 @@ fn execute(how: Damage) -> (Result<(), Refusal>, Result<(), Refusal>, bool) {
         origin_round: 0,
         vrf_output: output,
         vrf_proof: proof,
+        new_rules: false,
         next_validators: Hash::ZERO,
     });
     let header = Header { parent_hash: head.hash, number: 1, digest, ..(*head.header).clone() };

@@ -11,6 +11,9 @@ use primitives::{Hash, RawKey, RawValue, StateRead};
 use runtime::{RuntimeVersion, view::Bytes};
 use std::sync::Arc;
 
+/// Version of metadata that `state_getMetadata` gives: the one that all clients read.
+const METADATA_VERSION: u32 = 14;
+
 pub(crate) fn register(module: &mut Module) {
     module.blocking(&["state_getRuntimeVersion", "chain_getRuntimeVersion"], version);
     module.blocking(&["state_getMetadata"], metadata);
@@ -23,15 +26,13 @@ pub(crate) fn register(module: &mut Module) {
     );
 }
 
-/// One version of the rules has been in force since genesis, so all known blocks have it.
 fn version(cx: &Context, mut args: Args) -> Result<RuntimeVersion, Error> {
-    cx.check_known(args.optional("at")?)?;
-    Ok(runtime::version())
+    Ok(cx.rules(args.optional("at")?)?.version())
 }
 
 fn metadata(cx: &Context, mut args: Args) -> Result<Bytes, Error> {
-    cx.check_known(args.optional("at")?)?;
-    Ok(Bytes(runtime::metadata_v14().to_vec()))
+    let metadata = cx.rules(args.optional("at")?)?.metadata(METADATA_VERSION);
+    Ok(Bytes(metadata.ok_or(Error::Failed)?.to_vec()))
 }
 
 fn call(cx: &Context, mut args: Args) -> Result<Bytes, Error> {
@@ -75,14 +76,20 @@ impl StateRead for NoState {
     }
 }
 
-/// The version in force; a program knows no other one, so there is no second notification.
+/// The version in force, and each one that comes after it.
 async fn versions(cx: Arc<Context>, pending: PendingSubscriptionSink) -> Result<(), Closed> {
     let sink = accept(pending).await?;
-    notify(&sink, &runtime::version()).await?;
     let mut heads = cx.backend.heads.clone();
-    tokio::select! {
-        () = sink.closed() => {}
-        _ = heads.wait_for(|_| false) => {}
+    let mut told = None;
+    loop {
+        let rules = heads.borrow_and_update().rules;
+        if told != Some(rules) {
+            notify(&sink, &rules.version()).await?;
+            told = Some(rules);
+        }
+        tokio::select! {
+            () = sink.closed() => return Ok(()),
+            changed = heads.changed() => if changed.is_err() { return Ok(()) },
+        }
     }
-    Ok(())
 }

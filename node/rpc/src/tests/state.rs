@@ -201,6 +201,46 @@ async fn a_subscriber_of_storage_gets_all_keys_and_then_those_that_change() {
     subscription.unsubscribe().await.expect("it can be ended");
 }
 
+/// A change of rules, once to those that rehearse one.
+#[tokio::test]
+async fn old_blocks_are_told_of_by_the_rules_of_then() {
+    let mut node = Node::start().await;
+    let client = node.client().await;
+    let (method, end) = ("state_subscribeRuntimeVersion", "state_unsubscribeRuntimeVersion");
+    let mut versions = client.subscribe::<Value, _>(method, none(), end).await.expect("is served");
+    let first = versions.next().await.expect("it begins").expect("it is JSON");
+    let upgrade = pallets::system::Call::schedule_upgrade {
+        spec_version: runtime::REHEARSAL_SPEC_VERSION,
+        height: 3,
+    };
+    let call = Box::new(runtime::RuntimeCall::System(upgrade));
+    let sudo = runtime::RuntimeCall::Sudo(pallets::sudo::Call::sudo { call });
+    let schedule = node.signer().sign(&sudo);
+    let before = [node.grow(&[schedule]), node.grow(&[])];
+    // More blocks than states are kept of.
+    let after: Vec<_> = (0..70).map(|_| node.grow(&[])).collect();
+    let second = versions.next().await.expect("it goes on").expect("it is JSON");
+    let (old, new) = (runtime::SPEC_VERSION, runtime::REHEARSAL_SPEC_VERSION);
+    assert_eq!((&first["specVersion"], &second["specVersion"]), (&json!(old), &json!(new)));
+
+    let mut metadata = Vec::new();
+    let heads = [(&before[0], old), (&before[1], old), (&after[0], new), (&after[69], new)];
+    for (head, expected) in heads {
+        let version: Value = node.ask("state_getRuntimeVersion", json!([head.hash])).await;
+        assert_eq!(version["specVersion"], json!(expected), "block {}", head.height);
+        let core: String = node.ask("state_call", json!(["Core_version", "0x", head.hash])).await;
+        let core = ::hex::decode(core).expect("it is hex");
+        let core = runtime::RuntimeVersion::decode(&mut &core[..]).expect("it is a version");
+        assert_eq!(core.spec_version, expected);
+        let found: String = node.ask("state_getMetadata", json!([head.hash])).await;
+        let args = json!(["Metadata_metadata_at_version", "0x10000000", head.hash]);
+        let newest: String = node.ask("state_call", args).await;
+        metadata.push((found, newest));
+    }
+    assert!(metadata[0] == metadata[1] && metadata[2] == metadata[3]);
+    assert!(metadata[1].0 != metadata[2].0 && metadata[1].1 != metadata[2].1);
+}
+
 #[tokio::test]
 async fn a_subscriber_of_versions_gets_the_one_in_force() {
     let node = Node::start().await;
