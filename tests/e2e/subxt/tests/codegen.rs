@@ -11,7 +11,7 @@ use artel::{
 };
 use subxt::{Metadata, error::ModuleError, tx::Payload, utils::AccountId32};
 
-#[subxt::subxt(runtime_metadata_path = "fixtures/metadata.scale")]
+#[subxt::subxt(runtime_metadata_path = "../../../runtime/metadata/1.v16")]
 pub mod artel {}
 
 pub struct Codegen;
