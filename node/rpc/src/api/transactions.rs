@@ -167,24 +167,24 @@ async fn watch(
         Ok(transaction) => transaction,
         Err(error) => return reject(pending, error).await,
     };
-    let sink = accept(pending).await?;
-    let Some(bytes) = transaction else {
-        let error = Error::BadExtrinsic("the bytes are no transaction of this chain".to_owned());
-        return notify(&sink, &Event::from(error)).await;
-    };
     // From before it is in, so that its block is not missed.
     let (mut follower, _) = Follower::new(&cx);
     let (updates, told) = mpsc::channel(UPDATES_MAX);
-    let hash = bytes.hash();
-    let last = match submit(&cx, bytes, updates).await {
-        Ok(_) => {
+    let submitted = match transaction {
+        Some(bytes) => submit(&cx, bytes, updates).await,
+        None => Err(Error::BadExtrinsic("the bytes are no transaction of this chain".to_owned())),
+    };
+    // Only now, so that whoever has an answer finds the transaction among those that wait, and its nonce taken.
+    let sink = accept(pending).await?;
+    let (hash, last) = match submitted {
+        Ok(hash) => {
             notify(&sink, &Event::Validated).await?;
-            last_word(&sink, told).await?
+            (hash, last_word(&sink, told).await?)
         }
         // Somebody sent it before, so it is as good as sent by this client.
-        Err(Error::Submit(SubmitError::Refused(Refusal::AlreadyImported(_)))) => {
+        Err(Error::Submit(SubmitError::Refused(Refusal::AlreadyImported(hash)))) => {
             notify(&sink, &Event::Validated).await?;
-            None
+            (hash, None)
         }
         Err(error) => return notify(&sink, &Event::from(error)).await,
     };

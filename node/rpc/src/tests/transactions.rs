@@ -42,9 +42,22 @@ async fn begin(client: &Client, tx: &OpaqueTransaction) -> Option<String> {
     begun.expect("a broadcast is no error")
 }
 
-async fn watch(client: &Client, bytes: impl AsRef<[u8]>) -> Subscription<Value> {
-    let watched = client.subscribe::<Value, _>(WATCH, rpc_params![hex(bytes)], UNWATCH).await;
-    watched.expect("it is watched, however it ends")
+/// Watches a transaction of which the pool says this first; also the pool's end of the watch.
+async fn watch(
+    node: &Node,
+    client: &Client,
+    tx: &OpaqueTransaction,
+    says: Result<(), SubmitError>,
+) -> (Subscription<Value>, mpsc::Sender<TxStatus>) {
+    let params = rpc_params![hex(tx.encode())];
+    let subscribe = client.subscribe::<Value, _>(WATCH, params, UNWATCH);
+    let pool = async {
+        let (bytes, updates, answer) = offered(node).await;
+        answer.send(says.map(|()| bytes.hash())).expect("the server waits");
+        updates
+    };
+    let (watched, updates) = tokio::join!(subscribe, pool);
+    (watched.expect("it is watched, however it ends"), updates)
 }
 
 async fn next(subscription: &mut Subscription<Value>) -> Value {
@@ -138,8 +151,7 @@ async fn a_watched_transaction_is_told_its_place_and_is_final_at_once() {
     let client = node.client().await;
     let mut signer = node.signer();
     let txs = [1, 2].map(|value| signer.sign(&transfer(&bob(), value)));
-    let mut subscription = watch(&client, txs[1].encode()).await;
-    let updates = take(&node).await;
+    let (mut subscription, updates) = watch(&node, &client, &txs[1], Ok(())).await;
     assert_eq!(next(&mut subscription).await, json!({ "event": "validated" }));
     updates.send(TxStatus::Future).await.expect("the server listens");
     let head = node.grow(&txs);
@@ -160,8 +172,8 @@ async fn a_transaction_that_somebody_sent_before_is_watched_to_its_block() {
     let mut node = Node::start().await;
     let client = node.client().await;
     let tx = signed(&node);
-    let mut subscription = watch(&client, tx.encode()).await;
-    refuse(&node, SubmitError::Refused(Refusal::AlreadyImported(tx.hash()))).await;
+    let known = SubmitError::Refused(Refusal::AlreadyImported(tx.hash()));
+    let (mut subscription, _) = watch(&node, &client, &tx, Err(known)).await;
     assert_eq!(next(&mut subscription).await["event"], "validated");
     node.grow(&[]);
     let head = node.grow(&[tx]);
@@ -175,7 +187,8 @@ async fn a_transaction_that_somebody_sent_before_is_watched_to_its_block() {
 async fn each_end_of_a_watched_transaction_is_an_event() {
     let node = Node::start().await;
     let client = node.client().await;
-    let mut garbage = watch(&client, [0, 0]).await;
+    let garbage = client.subscribe(WATCH, rpc_params!["0x0000"], UNWATCH).await;
+    let mut garbage: Subscription<Value> = garbage.expect("it is hex");
     assert_eq!(next(&mut garbage).await["event"], "invalid");
     for (error, event) in [
         (SubmitError::Invalid(InvalidTransaction::BadProof), "invalid"),
@@ -185,8 +198,7 @@ async fn each_end_of_a_watched_transaction_is_an_event() {
         (SubmitError::Refused(Refusal::PriorityTooLow { old: 2, new: 1 }), "dropped"),
     ] {
         let text = error.to_string();
-        let mut subscription = watch(&client, signed(&node).encode()).await;
-        refuse(&node, error).await;
+        let (mut subscription, _) = watch(&node, &client, &signed(&node), Err(error)).await;
         let told = next(&mut subscription).await;
         assert_eq!(told["event"], event, "{told}");
         let reason = told["error"].as_str().expect("it has a reason");
@@ -197,8 +209,8 @@ async fn each_end_of_a_watched_transaction_is_an_event() {
         (TxStatus::Invalid, "invalid"),
         (TxStatus::Dropped, "dropped"),
     ] {
-        let mut subscription = watch(&client, signed(&node).encode()).await;
-        take(&node).await.send(status).await.expect("the server listens");
+        let (mut subscription, updates) = watch(&node, &client, &signed(&node), Ok(())).await;
+        updates.send(status).await.expect("the server listens");
         assert_eq!(next(&mut subscription).await["event"], "validated");
         assert_eq!(next(&mut subscription).await["event"], event);
     }
@@ -211,8 +223,7 @@ async fn each_end_of_a_watched_transaction_is_an_event() {
 async fn unwatching_is_answered_null_once() {
     let node = Node::start().await;
     let client = node.client().await;
-    let subscription = watch(&client, signed(&node).encode()).await;
-    let updates = take(&node).await;
+    let (subscription, updates) = watch(&node, &client, &signed(&node), Ok(())).await;
     let SubscriptionKind::Subscription(id) = subscription.kind().clone() else {
         panic!("a subscription has an id")
     };
