@@ -1,4 +1,4 @@
-//! What a full block costs the store, and what a read costs, at a million keys.
+//! What a full block costs the store, and what a read costs at the head and long before it, at a million keys.
 
 use artel_storage::{CommitInput, Config, Database, Store};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -13,6 +13,8 @@ use std::{
 const KEYS: u64 = 1_000_000;
 const UPDATES: u64 = 20_000;
 const ENTRY_BYTES: usize = 80;
+/// How long before the head.
+const OLD_BLOCKS: Height = 30;
 
 /// 80 bytes as random as a storage key's hash and what follows it.
 fn bytes(tag: u8, number: u64) -> Vec<u8> {
@@ -76,18 +78,25 @@ fn benches(criterion: &mut Criterion) {
         });
     });
     group.throughput(Throughput::Elements(1));
-    let snapshot = store.head().clone();
+    for _ in 0..OLD_BLOCKS {
+        commit(&mut store);
+    }
+    let head = store.head().clone();
+    let old = store.database().state_at(&head, head.height - OLD_BLOCKS);
+    let old = old.expect("readable").expect("it is retained");
     let mut seed = 0;
-    group.bench_function(format!("get/keys={KEYS}"), |bencher| {
-        bencher.iter_custom(|count| {
-            let keys: Vec<Vec<u8>> = (0..count).map(|n| bytes(0, pick(seed + n))).collect();
-            seed += count;
-            let start = Instant::now();
-            keys.iter().for_each(|key| drop(black_box(snapshot.get(key))));
-            start.elapsed()
+    for (back, snapshot) in [(0, &head), (OLD_BLOCKS, &old)] {
+        group.bench_function(format!("get/keys={KEYS},back={back}"), |bencher| {
+            bencher.iter_custom(|count| {
+                let keys: Vec<Vec<u8>> = (0..count).map(|n| bytes(0, pick(seed + n))).collect();
+                seed += count;
+                let start = Instant::now();
+                keys.iter().for_each(|key| drop(black_box(snapshot.get(key))));
+                start.elapsed()
+            });
         });
-    });
-    drop((snapshot, store));
+    }
+    drop((head, old, store));
     group.sample_size(10);
     group.bench_function(format!("open/keys={KEYS}"), |bencher| {
         bencher.iter_custom(|count| {

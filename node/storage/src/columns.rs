@@ -158,8 +158,10 @@ fn state_options(cache: &Cache) -> Options {
 pub(crate) fn file_options(column: &str) -> Options {
     // What writes a file reads none, so it needs no cache.
     let cache = Cache::new_lru_cache(0);
-    let mut options =
-        if column == HISTORY { history_options(&cache) } else { state_options(&cache) };
+    if column == HISTORY {
+        return history_options(&cache);
+    }
+    let mut options = state_options(&cache);
     // It lives until the next compaction.
     options.set_compression_type(DBCompressionType::None);
     options
@@ -185,7 +187,7 @@ fn pruned_history_options(cache: &Cache, config: &Config, horizon: &Arc<Horizon>
 fn history_options(cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
-    table.set_block_size(16 << 10);
+    table.set_block_size(4 << 10);
     // The filters know raw keys. They take about as much memory as is read of them: in pieces, in the cache.
     table.set_bloom_filter(BLOOM_BITS, false);
     table.set_whole_key_filtering(false);
