@@ -7,7 +7,7 @@ use clap::Parser;
 /// Runs other people's clients, unmodified, each against a node of its own.
 #[derive(Parser)]
 struct Args {
-    /// Clients to run: polkadot-js, papi, py-substrate-interface, async-substrate-interface; all by default.
+    /// Clients to run: polkadot-js, papi, py-substrate-interface, async-substrate-interface, read-proof; all by default.
     clients: Vec<String>,
     /// Write the table of features anew.
     #[arg(long)]

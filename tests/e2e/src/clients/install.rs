@@ -141,7 +141,7 @@ pub fn prepare(
 /// The names of the files that say what is to be installed.
 fn manifests(client: &Client) -> &'static [&'static str] {
     match client.kind {
-        Kind::JavaScript | Kind::Papi => &["package.json", "package-lock.json"],
+        Kind::JavaScript | Kind::TypeScript | Kind::Papi => &["package.json", "package-lock.json"],
         Kind::Python => &["requirements.txt"],
     }
 }
@@ -159,7 +159,7 @@ fn lock(client: &Client, source: &Path) -> Result<String> {
 pub fn version(client: &Client, sources: &Path) -> Result<String> {
     let text = lock(client, &sources.join(client.folder))?;
     let before = match client.kind {
-        Kind::JavaScript | Kind::Papi => format!("\"{}\": \"", client.package),
+        Kind::JavaScript | Kind::TypeScript | Kind::Papi => format!("\"{}\": \"", client.package),
         Kind::Python => format!("\n{}==", client.package),
     };
     let text = format!("\n{text}");
@@ -172,7 +172,7 @@ pub fn version(client: &Client, sources: &Path) -> Result<String> {
 
 fn commands(client: &Client, node: &Node, folder: &Path) -> Vec<Command> {
     match client.kind {
-        Kind::JavaScript | Kind::Papi => {
+        Kind::JavaScript | Kind::TypeScript | Kind::Papi => {
             let mut install = node.npm();
             install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
             vec![install]

@@ -28,6 +28,8 @@ const LOOK: Duration = Duration::from_millis(20);
 enum Kind {
     /// Tests in JavaScript.
     JavaScript,
+    /// A test in TypeScript of something to paste, which is no client.
+    TypeScript,
     /// Tests in TypeScript, with types that the client's own tool makes from the node's metadata.
     Papi,
     /// Tests in Python.
@@ -53,6 +55,10 @@ const CLIENTS: [Client; 4] = [
     },
 ];
 
+/// The verifier of read proofs, against real proofs; it has no column in the table of features.
+const READ_PROOF: Client =
+    Client { folder: "read-proof", package: "@noble/hashes", kind: Kind::TypeScript };
+
 /// Tests that ran, by name, and whether they passed.
 type Results = BTreeMap<String, bool>;
 
@@ -76,15 +82,16 @@ pub struct Plan {
 /// If a test fails or is missing, a node logs an error, or the table says something else.
 pub fn run(plan: &Plan) -> Result<()> {
     let sources = plan.root.join(SOURCES);
-    let known = || CLIENTS.iter().map(|client| client.folder).collect::<Vec<_>>().join(", ");
+    let all = || CLIENTS.iter().chain([&READ_PROOF]);
+    let known = || all().map(|client| client.folder).collect::<Vec<_>>().join(", ");
     for name in &plan.clients {
-        let is_known = CLIENTS.iter().any(|client| client.folder == name);
+        let is_known = all().any(|client| client.folder == name);
         ensure!(is_known, "there is no client '{name}': {} are here", known());
     }
     let chosen = |client: &&Client| {
         plan.clients.is_empty() || plan.clients.iter().any(|name| name == client.folder)
     };
-    let clients: Vec<&Client> = CLIENTS.iter().filter(chosen).collect();
+    let clients: Vec<&Client> = all().filter(chosen).collect();
     fs::create_dir_all(&plan.home)?;
     let programs = plan.home.join("programs");
     let mut build = Command::new(plan.root.join("tests/programs/build.sh"));
@@ -105,6 +112,10 @@ pub fn run(plan: &Plan) -> Result<()> {
     for (client, run) in runs {
         let folder = client.folder;
         match run.unwrap_or_else(|_| bail!("its thread panicked")) {
+            Ok(results) if client.kind == Kind::TypeScript => {
+                let failed = results.is_empty() || results.values().any(|passed| !passed);
+                faults.extend(failed.then(|| format!("{folder}: its test failed, or did not run")));
+            }
             Ok(results) => {
                 faults.extend(features.check(folder, &results));
                 columns.push((client, results));
@@ -182,6 +193,7 @@ fn commands(
     };
     match client.kind {
         Kind::JavaScript => vec![node_test("client.test.js")],
+        Kind::TypeScript => vec![tool("tsc"), node_test("dist/read-proof.test.js")],
         Kind::Papi => {
             let (mut add, mut generate) = (tool("papi"), tool("papi"));
             add.args(["add", "artel", "--skip-codegen", "-w", url]);
