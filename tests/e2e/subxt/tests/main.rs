@@ -43,7 +43,13 @@ macro_rules! test_all_features {
 test_all_features!(with_metadata_at_run_time, crate::dynamic::Dynamic);
 test_all_features!(with_metadata_compiled_in, crate::codegen::Codegen);
 
-// What subxt does in another way by the methods that every node serves.
+// What subxt does in another way where it has other methods to do it with.
 test_features! { by_legacy_methods, crate::dynamic::Dynamic, crate::session::Methods::Legacy;
     connect entries subscriptions transfer_sr25519 bad_signature fee_estimate nonces_100 historic_query
+}
+test_features! { by_chain_head_methods, crate::dynamic::Dynamic, crate::session::Methods::ChainHead;
+    connect entries subscriptions transfer_sr25519 bad_signature fee_estimate nonces_100
+}
+test_features! { of_an_archive, crate::dynamic::Dynamic, crate::session::Methods::OfAnArchive;
+    connect entries subscriptions transfer_sr25519 historic_query
 }

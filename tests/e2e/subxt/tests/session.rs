@@ -5,7 +5,7 @@ use e2e::process::DevNode;
 use std::sync::Arc;
 use subxt::{
     OnlineClient, OnlineClientAtBlock, SubstrateConfig,
-    backend::LegacyBackend,
+    backend::{ChainHeadBackend, LegacyBackend},
     client::OnlineClientAtBlockImpl,
     config::{DefaultExtrinsicParamsBuilder, ParamsFor, RpcConfigFor, substrate::H256},
     error::{DispatchError, TransactionEventsError},
@@ -60,15 +60,30 @@ pub enum Methods {
     Preferred,
     /// The older ones alone.
     Legacy,
+    /// The newer ones alone.
+    ChainHead,
+    /// Those that it prefers of what a node lists that keeps all history.
+    OfAnArchive,
 }
 
 impl Session {
     pub async fn start(methods: Methods) -> Result<Self> {
         let folder = TempDir::new()?;
-        let node = DevNode::start(folder.path(), &["--no-agent"])?;
+        let flags: &[_] = match methods {
+            Methods::OfAnArchive => &["--no-agent", "--archive"],
+            Methods::Preferred | Methods::Legacy | Methods::ChainHead => &["--no-agent"],
+        };
+        let node = DevNode::start(folder.path(), flags)?;
         let client = RpcClient::from_insecure_url(&node.url).await?;
         let api = match methods {
-            Methods::Preferred => OnlineClient::from_rpc_client(client.clone()).await?,
+            Methods::Preferred | Methods::OfAnArchive => {
+                OnlineClient::from_rpc_client(client.clone()).await?
+            }
+            Methods::ChainHead => {
+                let builder = ChainHeadBackend::builder();
+                let backend = builder.build_with_background_driver(client.clone());
+                OnlineClient::from_backend(Arc::new(backend)).await?
+            }
             Methods::Legacy => {
                 let backend = LegacyBackend::builder().build(client.clone());
                 OnlineClient::from_backend(Arc::new(backend)).await?

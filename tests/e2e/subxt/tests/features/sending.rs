@@ -6,7 +6,7 @@ use crate::{
     session::{Chain, Session, params, plain},
     signers::{Ed25519, ecdsa, fresh, rich, rich_account},
 };
-use anyhow::Result;
+use anyhow::{Context, Result};
 use codec::Decode;
 use primitives::crypto::hash::blake2_256;
 use subxt::{
@@ -109,6 +109,10 @@ pub async fn nonces_100<I: Interface>(session: Session) -> Result<()> {
         let params = params().immortal().nonce(nonce).build();
         let tx = at.tx().create_signable_offline(&call, params)?.sign(&rich())?;
         watched.push(tx.submit_and_watch().await?);
+    }
+    // Submitting ends before the pool has judged; the first status is its word.
+    for progress in &mut watched {
+        progress.next().await.context("there is a status")??;
     }
     // Whether they wait in the pool or are in a block.
     assert_eq!(session.rpc.system_account_next_index(&who).await?, first + MANY);
