@@ -1,7 +1,7 @@
 //! Choices about the server, and its bounds.
 
 use jsonrpsee::server::{BatchRequestConfig, PingConfig, RandomStringIdProvider, ServerConfig};
-use primitives::Height;
+use primitives::{Height, TRANSACTION_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -53,8 +53,11 @@ pub(crate) const CONNECTIONS_SPARE: usize = 64;
 /// Answers and notifications that wait for one reader; more make their senders wait. Each may be as large as an answer can
 /// be, so they are few.
 pub(crate) const BUFFERED_MAX: u32 = 4;
-/// Transactions that one connection has brought into the chain at a time by `transaction_v1_broadcast`.
-pub const BROADCASTS_MAX: usize = 16;
+/// Transactions that one connection has brought into the chain at a time by `transaction_v1_broadcast`. Clients that send
+/// more wait for an answer that never comes, so there are enough for an account that sends a hundred at once.
+pub const BROADCASTS_MAX: usize = 128;
+/// Bytes of these transactions: sixteen of the largest.
+pub const BROADCAST_BYTES_MAX: usize = 16 * TRANSACTION_BYTES_MAX;
 /// Follows of one connection by `chainHead_v1_follow`; more are refused.
 pub const FOLLOWS_PER_CONNECTION_MAX: usize = 2;
 /// Blocks that one follow has pinned; one that needs more is stopped.

@@ -34,10 +34,10 @@ pub(crate) fn register(module: &mut Module) {
     );
 }
 
-/// The transaction that a request brings; `None` if the bytes are none.
-fn transaction(args: &mut Args) -> Result<Option<OpaqueTransaction>, Error> {
+/// The transaction that a request brings, `None` if the bytes are none; and how many bytes there are.
+fn transaction(args: &mut Args) -> Result<(Option<OpaqueTransaction>, usize), Error> {
     let bytes: Bytes = args.next("transaction")?;
-    Ok(OpaqueTransaction::decode_all(&mut &bytes.0[..]).ok())
+    Ok((OpaqueTransaction::decode_all(&mut &bytes.0[..]).ok(), bytes.0.len()))
 }
 
 /// Brings a transaction into the chain until the client says stop or goes. Nothing is said of one that is invalid, and it
@@ -47,8 +47,8 @@ async fn broadcast(
     session: Session,
     mut args: Args,
 ) -> Result<Answer<Option<String>>, Error> {
-    let transaction = transaction(&mut args)?;
-    let Some((id, ended)) = session.broadcasts.begin() else { return Ok(None.into()) };
+    let (transaction, bytes) = transaction(&mut args)?;
+    let Some((id, ended)) = session.broadcasts.begin(bytes) else { return Ok(None.into()) };
     if let Some(bytes) = transaction {
         tokio::spawn(async move {
             tokio::select! {
@@ -164,7 +164,7 @@ async fn watch(
     pending: PendingSubscriptionSink,
 ) -> Result<(), Closed> {
     let transaction = match transaction(&mut args) {
-        Ok(transaction) => transaction,
+        Ok((transaction, _)) => transaction,
         Err(error) => return reject(pending, error).await,
     };
     // From before it is in, so that its block is not missed.

@@ -146,6 +146,22 @@ async fn a_connection_has_a_bounded_number_of_broadcasts_and_they_end_with_it() 
 }
 
 #[tokio::test]
+async fn the_broadcasts_of_a_connection_have_a_bounded_number_of_bytes() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let half = hex(vec![0; BROADCAST_BYTES_MAX / 2]);
+    let begin = async |bytes: &str| {
+        let begun = client.request::<Option<String>, _>(BROADCAST, rpc_params![bytes]).await;
+        begun.expect("it is hex")
+    };
+    let first = begin(&half).await.expect("there is room");
+    assert!(begin(&half).await.is_some());
+    assert_eq!(begin("0x00").await, None);
+    client.request::<Value, _>(STOP, rpc_params![first]).await.expect("it is under way");
+    assert!(begin(&half).await.is_some());
+}
+
+#[tokio::test]
 async fn a_watched_transaction_is_told_its_place_and_is_final_at_once() {
     let mut node = Node::start().await;
     let client = node.client().await;

@@ -172,8 +172,8 @@ async def storage_follows(chain):
 async def test_runtime_call(chain):
     address = ALICE.ss58_address
     nonce = await chain.runtime_call("AccountNonceApi", "account_nonce", [address])
-    assert nonce.value == (await account(chain, address))["nonce"]
-    assert await chain.get_account_nonce(address) == nonce.value
+    assert nonce == (await account(chain, address))["nonce"]
+    assert await chain.get_account_nonce(address) == nonce
 
 
 async def test_transfer_sr25519(chain):
@@ -241,7 +241,7 @@ async def test_fee_estimate(chain):
     parent = await chain.get_parent_block_hash(receipt.block_hash)
     params = [extrinsic, extrinsic.data.length]
     info = await chain.runtime_call("TransactionPaymentApi", "query_info", params, parent)
-    assert info.value["partial_fee"] == paid == await receipt.total_fee_amount
+    assert info["partial_fee"] == paid == await receipt.total_fee_amount
     # Without a signature yet, as a wallet asks.
     assert (await chain.get_payment_info(composed, ALICE))["partial_fee"] > 0
 

@@ -10,7 +10,7 @@ import { Binary, createClient, InvalidTxError } from "polkadot-api";
 import type { PolkadotSigner, Transaction, TxFinalizedPayload } from "polkadot-api";
 import { withMetadataHash } from "polkadot-api/signer";
 import { getWsProvider } from "polkadot-api/ws";
-import { take, toArray, firstValueFrom, lastValueFrom, takeWhile, type Observable } from "rxjs";
+import { lastValueFrom, take, takeWhile, toArray, type Observable } from "rxjs";
 import { key } from "./keys.js";
 
 const TOKEN = 10n ** 12n;
