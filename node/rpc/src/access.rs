@@ -32,7 +32,7 @@ const SUBMIT: Cost = Cost { base_us: 30, per_kib_us: 20 };
 const CALL: Cost = Cost { base_us: 500, per_kib_us: 20 };
 /// The run of a transaction, or a block's events in words.
 const RUN: Cost = Cost { base_us: 5_000, per_kib_us: 100 };
-/// Proofs, for which the chain may take blocks out of its tree; or the states of many blocks.
+/// Proofs, for which the chain may take blocks out of its tree; or values after many blocks.
 const HEAVY: Cost = Cost { base_us: 20_000, per_kib_us: 300 };
 /// The run of a whole block.
 const TRACE: Cost = Cost { base_us: 500_000, per_kib_us: 1 };
@@ -66,7 +66,7 @@ fn cost(method: &str) -> Cost {
         | "payment_queryFeeDetails"
         | "rpc.discover" => CALL,
         "artel_estimate" | "artel_explain" | "system_dryRun" | "system_dryRunAt" => RUN,
-        "state_getReadProof" | "state_queryStorage" | "archive_v1_storageDiff" => HEAVY,
+        "state_getReadProof" | "state_queryStorage" => HEAVY,
         "artel_trace" => TRACE,
         _ => SHORT,
     }

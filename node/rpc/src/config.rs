@@ -34,7 +34,7 @@ pub const PROVEN_KEYS_MAX: usize = 256;
 /// Requests of one connection that are worked on; more are refused.
 pub const IN_FLIGHT_MAX: usize = 1_024;
 /// Requests of all connections that read the database or the state at a time; more wait.
-pub const BLOCKING_MAX: usize = 32;
+pub const BLOCKING_MAX: usize = 16;
 /// Bytes of a value that the threads which serve sockets answer with themselves, if it is in memory.
 pub(crate) const SMALL_BYTES_MAX: usize = 16 << 10;
 /// Requests of one connection with answers that may be large, that are worked on; more wait, also until

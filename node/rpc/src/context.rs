@@ -1,7 +1,7 @@
 //! What every method works with.
 
 use crate::{
-    Backend, PoolRequest,
+    Backend, PoolRequest, ProofRequest,
     access::Access,
     config::{BLOCKING_MAX, SMALL_BYTES_MAX},
     error::Error,
@@ -9,9 +9,9 @@ use crate::{
     metrics::Metrics,
 };
 use chain::Head;
-use crossbeam_channel::TrySendError;
+use crossbeam_channel::{Sender, TrySendError};
 use primitives::{Hash, Height, RawValue, StateRead};
-use runtime::{Position, Rules, RuntimeVersion};
+use runtime::{Position, Rules};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -82,17 +82,27 @@ impl Context {
     }
 
     /// The state after the head or one of the latest blocks, at hand without a look into the database.
-    fn recent_state(&self, at: Option<Hash>) -> Option<Snapshot> {
-        let head = self.head();
+    fn recent_state(&self, head: &Head, at: Option<Hash>) -> Option<Snapshot> {
         match at.filter(|hash| *hash != head.hash) {
             Some(hash) => self.recent().iter().find(|state| state.hash == hash).cloned(),
-            None => Some(head.snapshot),
+            None => Some(head.snapshot.clone()),
         }
+    }
+
+    /// The height of a block that everybody may know of; of the head if none is named.
+    fn height(&self, head: &Head, at: Option<Hash>) -> Result<Height, Error> {
+        let Some(hash) = at.filter(|hash| *hash != head.hash) else { return Ok(head.height) };
+        let height = self.database().height(&hash)?.ok_or(Error::UnknownBlock(hash))?;
+        if height > head.height {
+            // It is stored, and will be the head in a moment.
+            return Err(Error::UnknownBlock(hash));
+        }
+        Ok(height)
     }
 
     /// A value in the state after a block, if it is small and known without a look into the database.
     pub fn known_value(&self, at: Option<Hash>, key: &[u8]) -> Option<Option<RawValue>> {
-        let value = self.recent_state(at)?.known(key)?;
+        let value = self.recent_state(&self.head(), at)?.known(key)?;
         let is_small = value.as_ref().is_none_or(|value| value.len() <= SMALL_BYTES_MAX);
         is_small.then_some(value)
     }
@@ -104,21 +114,13 @@ impl Context {
     /// latest blocks, tens of microseconds a read and more for a scan at older ones. Let it go when the request is answered.
     pub fn state(&self, at: Option<Hash>) -> Result<State, Error> {
         let head = self.head();
-        let Some(hash) = at.filter(|hash| *hash != head.hash) else {
-            return Ok(State::Live(head.snapshot));
-        };
-        let found = self.recent().iter().find(|state| state.hash == hash).cloned();
-        if let Some(snapshot) = found {
+        if let Some(snapshot) = self.recent_state(&head, at) {
             return Ok(State::Live(snapshot));
         }
-        let height = self.database().height(&hash)?.ok_or(Error::UnknownBlock(hash))?;
-        if height > head.height {
-            // It is stored, and will be the head in a moment.
-            return Err(Error::UnknownBlock(hash));
-        }
+        let height = self.height(&head, at)?;
         Ok(match self.database().state_at(&head.snapshot, height)? {
             Some(snapshot) => State::Live(snapshot),
-            None => State::Discarded { hash, height },
+            None => State::Discarded { hash: at.unwrap_or(head.hash), height },
         })
     }
 
@@ -145,16 +147,9 @@ impl Context {
     /// The rules after a block, after the best one if none is named: those that its child is made by. A block whose state is
     /// gone has them too.
     pub fn rules(&self, at: Option<Hash>) -> Result<Rules, Error> {
-        let (height, hash) = match self.state(at)? {
-            State::Live(snapshot) => (snapshot.height, snapshot.hash),
-            State::Discarded { hash, height } => (height, hash),
-        };
-        Ok(self.position(height, hash).rules)
-    }
-
-    /// The rules in force after a block.
-    pub fn version(&self, at: Hash) -> Result<RuntimeVersion, Error> {
-        Ok(self.rules(Some(at))?.version())
+        let head = self.head();
+        let height = self.height(&head, at)?;
+        Ok(Rules::after(&head.snapshot, height))
     }
 
     /// Answers a runtime call in a state.
@@ -191,20 +186,37 @@ impl Context {
     }
 
     /// Asks the pool, and waits for its answer.
-    pub async fn ask<R>(
+    pub async fn ask_pool<R>(
         &self,
         request: impl FnOnce(oneshot::Sender<R>) -> PoolRequest,
     ) -> Result<R, Error> {
-        let (answer, answered) = oneshot::channel();
-        self.backend.pool.try_send(request(answer)).map_err(|error| match error {
-            TrySendError::Full(_) => Error::PoolBusy,
-            TrySendError::Disconnected(_) => Error::Stopping,
-        })?;
-        answered.await.map_err(|_| Error::Stopping)
+        ask(&self.backend.pool, request, Error::PoolBusy).await
+    }
+
+    /// Asks who makes proofs, and waits for its answer.
+    pub async fn ask_prover<R>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<R>) -> ProofRequest,
+    ) -> Result<R, Error> {
+        ask(&self.backend.proofs, request, Error::ProverBusy).await
     }
 
     fn recent(&self) -> MutexGuard<'_, VecDeque<Snapshot>> {
         // A panic inside leaves the queue whole.
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks another thread, and waits for its answer; `busy` if it has too much to do.
+async fn ask<Q, R>(
+    requests: &Sender<Q>,
+    request: impl FnOnce(oneshot::Sender<R>) -> Q,
+    busy: Error,
+) -> Result<R, Error> {
+    let (answer, answered) = oneshot::channel();
+    requests.try_send(request(answer)).map_err(|error| match error {
+        TrySendError::Full(_) => busy,
+        TrySendError::Disconnected(_) => Error::Stopping,
+    })?;
+    answered.await.map_err(|_| Error::Stopping)
 }

@@ -23,8 +23,8 @@ const ALWAYS_BYTES: usize = 1 << 10;
 /// Who asks the socket for more bytes than this at once has made room for a message of that size.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Bytes that all connections may hold together: of messages that come in, requests that are worked on and answers that are
-/// not written.
+/// Bytes that all connections may hold together: of messages that come in, requests that are worked on, answers and
+/// notifications that are not written.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes_max: usize,
@@ -231,13 +231,14 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// They are an answer's that goes to the socket now, and count until it is written.
-    pub fn until_written(mut self) {
+    /// They go to the socket now, and count until they are written.
+    pub fn sending(mut self) -> Sending {
         let bytes = mem::take(&mut self.bytes);
         let mut state = self.flow.state();
         state.working -= bytes;
         state.unwritten += bytes;
         state.wake();
+        Sending { flow: self.flow.clone(), bytes }
     }
 }
 
@@ -249,5 +250,25 @@ impl Drop for Held {
             self.flow.0.budget.give_back(self.bytes);
             state.wake();
         }
+    }
+}
+
+/// Bytes on their way to the socket. They are not counted any more if this goes before they are [`Self::sent`].
+#[derive(Debug)]
+pub(crate) struct Sending {
+    flow: Flow,
+    bytes: usize,
+}
+
+impl Sending {
+    /// They will be written, or the connection is over.
+    pub fn sent(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.flow.wrote(self.bytes);
     }
 }

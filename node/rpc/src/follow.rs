@@ -1,8 +1,10 @@
 //! Following the chain: whoever is slow falls behind and misses no block.
 
-use crate::{context::Context, module::Closed};
+use crate::{
+    context::Context,
+    subscriber::{Closed, Subscriber},
+};
 use chain::Head;
-use jsonrpsee::SubscriptionSink;
 use primitives::Height;
 use std::sync::Arc;
 use tokio::{select, sync::watch};
@@ -25,7 +27,7 @@ impl Follower {
     }
 
     /// The next block's height, and the head, which may be further.
-    pub async fn next(&mut self, sink: &SubscriptionSink) -> Result<(Height, Head), Closed> {
+    pub async fn next(&mut self, subscriber: &Subscriber) -> Result<(Height, Head), Closed> {
         loop {
             let head = self.head();
             if head.height >= self.next {
@@ -33,35 +35,35 @@ impl Follower {
                 self.next = height.saturating_add(1);
                 return Ok((height, head));
             }
-            self.changed(sink).await?;
+            self.changed(subscriber).await?;
         }
     }
 
     /// The latest head, once it is another one; passes over those between.
-    pub async fn latest(&mut self, sink: &SubscriptionSink) -> Result<Head, Closed> {
-        let (_, head) = self.next(sink).await?;
+    pub async fn latest(&mut self, subscriber: &Subscriber) -> Result<Head, Closed> {
+        let (_, head) = self.next(subscriber).await?;
         self.next = head.height.saturating_add(1);
         Ok(head)
     }
 
     /// Waits until the head is at a height or beyond.
-    pub async fn reach(&mut self, height: Height, sink: &SubscriptionSink) -> Result<(), Closed> {
+    pub async fn reach(&mut self, height: Height, subscriber: &Subscriber) -> Result<(), Closed> {
         while self.head().height < height {
-            self.changed(sink).await?;
+            self.changed(subscriber).await?;
         }
         Ok(())
     }
 
     /// The head; whoever is told of it can read its state for a while.
-    fn head(&mut self) -> Head {
+    pub fn head(&mut self) -> Head {
         let head = self.heads.borrow_and_update().clone();
         self.context.note(head.snapshot.clone());
         head
     }
 
-    async fn changed(&mut self, sink: &SubscriptionSink) -> Result<(), Closed> {
+    async fn changed(&mut self, subscriber: &Subscriber) -> Result<(), Closed> {
         select! {
-            () = sink.closed() => Err(Closed),
+            () = subscriber.closed() => Err(Closed),
             changed = self.heads.changed() => changed.map_err(|_| Closed),
         }
     }

@@ -6,9 +6,8 @@ use crate::{
     },
     error::Error,
     metrics::{Metrics, Open},
-    module::{Closed, notify},
+    subscriber::{Closed, Subscriber},
 };
-use jsonrpsee::SubscriptionSink;
 use primitives::{Hash, Height};
 use serde::Serialize;
 use std::{
@@ -30,7 +29,7 @@ pub(crate) struct Follow {
     metrics: Metrics,
     state: Mutex<State>,
     /// Where events go. It is gone when the last event is.
-    sink: tokio::sync::Mutex<Option<SubscriptionSink>>,
+    subscriber: tokio::sync::Mutex<Option<Subscriber>>,
     _open: Open,
 }
 
@@ -77,7 +76,7 @@ impl Follows {
             with_runtime,
             metrics: metrics.clone(),
             state: Mutex::default(),
-            sink: tokio::sync::Mutex::default(),
+            subscriber: tokio::sync::Mutex::default(),
             _open: metrics.follow(),
         });
         follows.insert(id.clone(), follow.clone());
@@ -105,16 +104,16 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Says where events go.
-    pub async fn begin(&self, sink: SubscriptionSink) {
-        *self.follow.sink.lock().await = Some(sink);
+    pub async fn begin(&self, subscriber: Subscriber) {
+        *self.follow.subscriber.lock().await = Some(subscriber);
     }
 
     /// Ends the follow, and tells the client with an event that nothing follows.
     pub async fn stop(self, event: &impl Serialize) -> Result<(), Closed> {
         let follow = self.follow.clone();
         drop(self);
-        match follow.sink.lock().await.take() {
-            Some(sink) => notify(&sink, event).await,
+        match follow.subscriber.lock().await.take() {
+            Some(subscriber) => subscriber.tell(event).await,
             None => Err(Closed),
         }
     }
@@ -139,8 +138,8 @@ impl Drop for Opened {
 impl Follow {
     /// Sends an event, after those that were sent before.
     pub async fn tell(&self, event: &impl Serialize) -> Result<(), Closed> {
-        match &*self.sink.lock().await {
-            Some(sink) => notify(sink, event).await,
+        match &*self.subscriber.lock().await {
+            Some(subscriber) => subscriber.tell(event).await,
             None => Err(Closed),
         }
     }

@@ -18,6 +18,7 @@ mod metrics;
 mod module;
 mod server;
 mod socket;
+mod subscriber;
 
 pub use backend::{
     Backend, ChainInfo, NodeInfo, PoolRequest, ProofRequest, SubmitError, TxStatus, UPDATES_MAX,

@@ -173,7 +173,7 @@ impl Drop for Open {
 }
 
 /// What bounds one connection, and what it holds; travels with each of its requests and ends with it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Session {
     /// Whether the peer reads.
     pub flow: Flow,
@@ -229,7 +229,7 @@ pub(crate) struct Layer {
 
 impl Layer {
     /// Begins to serve a WebSocket connection or an HTTP request.
-    pub fn service<S>(&self, inner: S, session: Session) -> Service<S> {
+    pub fn service<S>(&self, inner: S, session: Arc<Session>) -> Service<S> {
         let open = Arc::new(Open::new(&self.metrics.sessions));
         Service { inner, layer: self.clone(), session, _open: open }
     }
@@ -295,7 +295,7 @@ impl Layer {
 pub(crate) struct Service<S> {
     inner: S,
     layer: Layer,
-    session: Session,
+    session: Arc<Session>,
     _open: Arc<Open>,
 }
 
@@ -362,7 +362,7 @@ where
         async move {
             let (response, held) = answer.await;
             if let Some(held) = held {
-                held.until_written();
+                held.sending().sent();
             }
             response
         }
@@ -395,7 +395,7 @@ where
                     return too_large;
                 }
             }
-            held.into_iter().for_each(Held::until_written);
+            held.into_iter().for_each(|held| held.sending().sent());
             if answers.is_empty() && notified {
                 MethodResponse::notification()
             } else {

@@ -4,14 +4,16 @@ use crate::{
     args::Args,
     context::Context,
     error::Error,
-    flow::Flow,
+    flow::{Flow, Held},
     metrics::{Refusal, Session},
+    subscriber::{Caller, Closed, write},
 };
 use jsonrpsee::{
-    Extensions, PendingSubscriptionSink, ResponsePayload, RpcModule, SubscriptionSink,
+    Extensions, PendingSubscriptionSink, ResponsePayload, RpcModule,
     types::{ErrorObjectOwned, Params},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::{pin::Pin, sync::Arc};
 
 /// A name is taken: a bug of whoever lists the methods.
@@ -20,10 +22,6 @@ const TAKEN: &str = "each name is registered once";
 /// All that is served.
 pub(crate) struct Module(pub RpcModule<Context>);
 
-/// The other side of a subscription is gone.
-#[derive(Debug)]
-pub(crate) struct Closed;
-
 /// An answer, and what it promises.
 pub(crate) struct Answer<R> {
     value: R,
@@ -31,10 +29,18 @@ pub(crate) struct Answer<R> {
     then: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl<R> Answer<R> {
+/// An answer as JSON, which is written where the value was made, so that only one of them is kept.
+#[derive(Clone)]
+struct Written(Arc<(Box<RawValue>, Option<Held>)>);
+
+impl<R: Serialize> Answer<R> {
     /// An answer that is followed by work, whose notifications must not leave before it.
     pub fn followed_by(value: R, work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self { value, then: Some(Box::pin(work)) }
+    }
+
+    fn write(self) -> Result<Answer<Written>, Error> {
+        Ok(Answer { value: Written::small(&self.value)?, then: self.then })
     }
 }
 
@@ -44,9 +50,30 @@ impl<R> From<R> for Answer<R> {
     }
 }
 
+impl Written {
+    /// An answer that is counted among what its connection holds when it is ready to leave.
+    fn small(value: &impl Serialize) -> Result<Self, Error> {
+        Ok(Self(Arc::new((write(value)?, None))))
+    }
+
+    /// An answer that its connection holds from now on.
+    fn large(value: &impl Serialize, flow: &Flow) -> Result<Self, Error> {
+        let json = write(value)?;
+        let bytes = json.get().len();
+        let held = flow.hold(bytes).ok_or(Error::Full(bytes))?;
+        Ok(Self(Arc::new((json, Some(held)))))
+    }
+}
+
+impl Serialize for Written {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.0.serialize(serializer)
+    }
+}
+
 impl Module {
     /// A method that answers from memory.
-    pub fn method<R: Serialize + Clone + Send + 'static>(
+    pub fn method<R: Serialize + Send + 'static>(
         &mut self,
         names: &[&'static str],
         run: fn(&Context, Args) -> Result<R, Error>,
@@ -55,18 +82,18 @@ impl Module {
     }
 
     /// A method that reads the database or the state, so that its answer may be large.
-    pub fn blocking<R: Serialize + Clone + Send + 'static>(
+    pub fn blocking<R: Serialize + 'static>(
         &mut self,
         names: &[&'static str],
         run: fn(&Context, Args) -> Result<R, Error>,
     ) {
-        self.large(names, move |context, args| async move {
-            context.blocking(move |context| run(context, args)).await
+        self.register(names, true, move |context, session, args| {
+            blocking(context, session, args, run)
         });
     }
 
     /// A method like [`Self::blocking`] whose answer is mostly small and in memory: then `known` gives it at once.
-    pub fn at_hand<R: Serialize + Clone + Send + 'static>(
+    pub fn at_hand<R: Serialize + 'static>(
         &mut self,
         names: &[&'static str],
         known: fn(&Context, Args) -> Option<R>,
@@ -75,16 +102,14 @@ impl Module {
         let callback = move |params: Params<'static>,
                              context: Arc<Context>,
                              extensions: Extensions| async move {
-            let at_hand = Args::new(&params).ok().and_then(|args| known(&context, args));
-            if let Some(answer) = at_hand {
+            let known = Args::new(&params).ok().and_then(|args| known(&context, args));
+            if let Some(Ok(answer)) = known.map(|value| Written::small(&value)) {
                 return ResponsePayload::success(answer);
             }
-            let counted = context.clone();
-            let refuse = move || counted.metrics.refused(Refusal::InFlight);
-            let run = |args| async move {
-                context.blocking(move |context| run(context, args)).await.map(Answer::from)
-            };
-            respond(&params, &session(&extensions), true, refuse, run).await
+            respond(&params, context, session(&extensions), true, |context, session, args| {
+                blocking(context, session, args, run)
+            })
+            .await
         };
         self.0.register_async_method(names[0], callback).expect(TAKEN);
         self.alias(names);
@@ -96,27 +121,27 @@ impl Module {
         names: &[&'static str],
         run: impl Fn(Arc<Context>, Args) -> F + Clone + Send + Sync + 'static,
     ) where
-        R: Serialize + Clone + Send + 'static,
+        R: Serialize + Send,
         F: Future<Output = Result<R, Error>> + Send,
     {
-        self.register(names, false, move |context, _, args| {
+        self.holding(names, move |context, _, args| {
             let answer = run(context, args);
             async move { answer.await.map(Answer::from) }
         });
     }
 
-    /// A method whose answer may be large.
+    /// A method that waits for others, whose answer may be large.
     pub fn large<R, F>(
         &mut self,
         names: &[&'static str],
         run: impl Fn(Arc<Context>, Args) -> F + Clone + Send + Sync + 'static,
     ) where
-        R: Serialize + Clone + Send + 'static,
+        R: Serialize + Send,
         F: Future<Output = Result<R, Error>> + Send,
     {
-        self.register(names, true, move |context, _, args| {
+        self.register(names, true, move |context, session, args| {
             let answer = run(context, args);
-            async move { answer.await.map(Answer::from) }
+            async move { Ok(Written::large(&answer.await?, &session.flow)?.into()) }
         });
     }
 
@@ -124,36 +149,31 @@ impl Module {
     pub fn holding<R, F>(
         &mut self,
         names: &[&'static str],
-        run: impl Fn(Arc<Context>, Session, Args) -> F + Clone + Send + Sync + 'static,
+        run: impl Fn(Arc<Context>, Arc<Session>, Args) -> F + Clone + Send + Sync + 'static,
     ) where
-        R: Serialize + Clone + Send + 'static,
+        R: Serialize + Send,
         F: Future<Output = Result<Answer<R>, Error>> + Send,
     {
-        self.register(names, false, run);
+        self.register(names, false, move |context, session, args| {
+            let answer = run(context, session, args);
+            async move { answer.await?.write() }
+        });
     }
 
-    fn register<R, F>(
+    fn register<F>(
         &mut self,
         names: &[&'static str],
         large: bool,
-        run: impl Fn(Arc<Context>, Session, Args) -> F + Clone + Send + Sync + 'static,
+        run: impl Fn(Arc<Context>, Arc<Session>, Args) -> F + Clone + Send + Sync + 'static,
     ) where
-        R: Serialize + Clone + Send + 'static,
-        F: Future<Output = Result<Answer<R>, Error>> + Send,
+        F: Future<Output = Result<Answer<Written>, Error>> + Send,
     {
-        let name = names[0];
         let callback =
             move |params: Params<'static>, context: Arc<Context>, extensions: Extensions| {
                 let run = run.clone();
-                let session = session(&extensions);
-                let counted = context.clone();
-                let refuse = move || counted.metrics.refused(Refusal::InFlight);
-                async move {
-                    let run = |args| run(context, session.clone(), args);
-                    respond(&params, &session, large, refuse, run).await
-                }
+                async move { respond(&params, context, session(&extensions), large, run).await }
             };
-        self.0.register_async_method(name, callback).expect(TAKEN);
+        self.0.register_async_method(names[0], callback).expect(TAKEN);
         self.alias(names);
     }
 
@@ -163,29 +183,7 @@ impl Module {
         subscribe: &[&'static str],
         notification: &'static str,
         unsubscribe: &[&'static str],
-        run: impl Fn(Arc<Context>, Args, PendingSubscriptionSink) -> F + Copy + Send + Sync + 'static,
-    ) where
-        F: Future<Output = Result<(), Closed>> + Send + 'static,
-    {
-        self.holding_subscription(
-            subscribe,
-            notification,
-            unsubscribe,
-            move |context, _, args, pending| run(context, args, pending),
-        );
-    }
-
-    /// A subscription that is among what its connection holds.
-    pub fn holding_subscription<F>(
-        &mut self,
-        subscribe: &[&'static str],
-        notification: &'static str,
-        unsubscribe: &[&'static str],
-        run: impl Fn(Arc<Context>, Session, Args, PendingSubscriptionSink) -> F
-        + Copy
-        + Send
-        + Sync
-        + 'static,
+        run: impl Fn(Arc<Context>, Args, Caller) -> F + Copy + Send + Sync + 'static,
     ) where
         F: Future<Output = Result<(), Closed>> + Send + 'static,
     {
@@ -194,11 +192,12 @@ impl Module {
                              context: Arc<Context>,
                              extensions: Extensions| async move {
             let _open = context.metrics.subscription();
-            match Args::new(&params) {
-                // How a subscription ends is nobody's concern.
-                Ok(args) => drop(run(context, session(&extensions), args, pending).await),
-                Err(error) => pending.reject(error).await,
-            }
+            let caller = Caller::new(pending, session(&extensions));
+            // How a subscription ends is nobody's concern.
+            let _ = match Args::new(&params) {
+                Ok(args) => run(context, args, caller).await,
+                Err(error) => caller.reject(error).await,
+            };
         };
         self.0
             .register_subscription(subscribe[0], notification, unsubscribe[0], callback)
@@ -215,25 +214,35 @@ impl Module {
 }
 
 /// What the request's connection holds.
-fn session(extensions: &Extensions) -> Session {
-    let session = extensions.get::<Session>().cloned();
-    session.unwrap_or_else(|| Session::new(Flow::default()))
+fn session(extensions: &Extensions) -> Arc<Session> {
+    let session = extensions.get::<Arc<Session>>().cloned();
+    session.unwrap_or_else(|| Arc::new(Session::new(Flow::default())))
+}
+
+/// Runs a method away from the threads that serve sockets, and writes its answer there.
+async fn blocking<R: Serialize + 'static>(
+    context: Arc<Context>,
+    session: Arc<Session>,
+    args: Args,
+    run: fn(&Context, Args) -> Result<R, Error>,
+) -> Result<Answer<Written>, Error> {
+    let work = move |context: &Context| Written::large(&run(context, args)?, &session.flow);
+    context.blocking(work).await.map(Answer::from)
 }
 
 /// Runs a method with its bounds and turns what it says into an answer.
-async fn respond<R, F>(
+async fn respond<F>(
     params: &Params<'_>,
-    session: &Session,
+    context: Arc<Context>,
+    session: Arc<Session>,
     large: bool,
-    refuse: impl FnOnce(),
-    run: impl FnOnce(Args) -> F,
-) -> ResponsePayload<'static, R>
+    run: impl FnOnce(Arc<Context>, Arc<Session>, Args) -> F,
+) -> ResponsePayload<'static, Written>
 where
-    R: Serialize + Clone + 'static,
-    F: Future<Output = Result<Answer<R>, Error>>,
+    F: Future<Output = Result<Answer<Written>, Error>>,
 {
     let Ok(permit) = session.in_flight.clone().try_acquire_owned() else {
-        refuse();
+        context.metrics.refused(Refusal::InFlight);
         return ResponsePayload::error(ErrorObjectOwned::from(Error::Busy));
     };
     let turn = match large {
@@ -241,7 +250,7 @@ where
         false => None,
     };
     let result = match Args::new(params) {
-        Ok(args) => run(args).await,
+        Ok(args) => run(context, session.clone(), args).await,
         Err(error) => Err(error),
     };
     let (payload, then) = match result {
@@ -250,36 +259,15 @@ where
     };
     // The request counts until its answer has left: who does not read has no more room.
     let (payload, sent) = payload.notify_on_completion();
-    let batches = session.batches.clone();
     tokio::spawn(async move {
         let sent = sent.await;
         drop((permit, turn));
         let Some(then) = then else { return };
         if sent.is_err() {
             // Nobody waits for the answer any more, or it is one of a batch's, which leave when the batch is through.
-            drop(batches.acquire().await);
+            drop(session.batches.acquire().await);
         }
         then.await;
     });
     payload
-}
-
-/// Accepts a subscription.
-pub(crate) async fn accept(pending: PendingSubscriptionSink) -> Result<SubscriptionSink, Closed> {
-    pending.accept().await.map_err(|_| Closed)
-}
-
-/// Refuses a subscription.
-pub(crate) async fn reject(pending: PendingSubscriptionSink, error: Error) -> Result<(), Closed> {
-    pending.reject(error).await;
-    Err(Closed)
-}
-
-/// Notifies a subscriber; waits for one that is slow.
-pub(crate) async fn notify(sink: &SubscriptionSink, value: &impl Serialize) -> Result<(), Closed> {
-    let message = serde_json::value::to_raw_value(value).map_err(|error| {
-        tracing::error!(%error, "notification failed");
-        Closed
-    })?;
-    sink.send(message).await.map_err(|_| Closed)
 }

@@ -208,7 +208,7 @@ impl Connections {
         let flow = Flow::new(self.budget.clone());
         let kept = (place, peer, self.stop.clone());
         let socket = Socket::new(socket, flow.clone(), SILENCE_MAX, kept);
-        let (session, layer) = (Session::new(flow.clone()), self.layer.clone());
+        let (session, layer) = (Arc::new(Session::new(flow.clone())), self.layer.clone());
         let http = tower::ServiceBuilder::new()
             .layer(self.cors.clone())
             .map_request(move |request: http::Request<Incoming>| {

@@ -10,10 +10,10 @@ use crate::{
     context::Context,
     error::Error,
     metrics::Session,
-    module::{Closed, Module, accept, notify, reject},
+    module::Module,
+    subscriber::{Caller, Closed, Subscriber},
 };
 use codec::Encode;
-use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
 use primitives::{Hash, Height};
 use runtime::view::Bytes;
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub(crate) fn register(module: &mut Module) {
     module.blocking(&["archive_v1_header"], header);
     module.blocking(&["archive_v1_body"], body);
     module.blocking(&["archive_v1_call"], call);
-    module.holding_subscription(
+    module.subscription(
         &["archive_v1_storage"],
         "archive_v1_storageEvent",
         &["archive_v1_stopStorage"],
@@ -88,22 +88,18 @@ fn call(cx: &Context, mut args: Args) -> Result<Option<Called>, Error> {
 }
 
 /// Tells what is asked item by item; who does not read waits for the rest.
-async fn storage(
-    cx: Arc<Context>,
-    session: Session,
-    mut args: Args,
-    pending: PendingSubscriptionSink,
-) -> Result<(), Closed> {
+async fn storage(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result<(), Closed> {
     let (hash, queries) = match queries(&mut args) {
         Ok(asked) => asked,
-        Err(error) => return reject(pending, error).await,
+        Err(error) => return caller.reject(error).await,
     };
-    let sink = accept(pending).await?;
-    let last = match tell(&cx, &session, &sink, hash, queries).await? {
+    let session = caller.session.clone();
+    let subscriber = caller.accept().await?;
+    let last = match tell(&cx, &session, &subscriber, hash, queries).await? {
         Ok(()) => Event::StorageDone,
         Err(error) => Event::StorageError { error: error.to_string() },
     };
-    notify(&sink, &last).await
+    subscriber.tell(&last).await
 }
 
 fn queries(args: &mut Args) -> Result<(Hash, Vec<Query>), Error> {
@@ -124,24 +120,20 @@ fn queries(args: &mut Args) -> Result<(Hash, Vec<Query>), Error> {
 async fn tell(
     cx: &Arc<Context>,
     session: &Session,
-    sink: &SubscriptionSink,
+    subscriber: &Subscriber,
     hash: Hash,
     queries: Vec<Query>,
 ) -> Result<Result<(), Error>, Closed> {
     let mut reader = Reader::new(queries, Token::Content);
     loop {
         let _turn = session.turn(&session.large).await;
-        let page = cx.blocking(move |cx| {
-            let (items, rest) = reader.page(cx, &cx.snapshot(Some(hash))?)?;
-            Ok((items, rest, reader))
-        });
-        let (items, rest, read) = match page.await {
+        let (items, rest, read) = match reader.next(cx, hash).await {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),
         };
         reader = read;
         for item in items {
-            notify(sink, &Event::Storage(item)).await?;
+            subscriber.tell(&Event::Storage(item)).await?;
         }
         if rest == Rest::Nothing {
             return Ok(Ok(()));

@@ -5,9 +5,9 @@ use crate::{
     context::Context,
     error::Error,
     follow::Follower,
-    module::{Closed, Module, accept, notify, reject},
+    module::Module,
+    subscriber::{Caller, Closed},
 };
-use jsonrpsee::PendingSubscriptionSink;
 use primitives::{AccountId, Hash, Height};
 use runtime::{
     Inherents,
@@ -79,22 +79,18 @@ fn market(cx: &Context, mut args: Args) -> Result<MarketView, Error> {
 }
 
 /// What happens to a task, or to any, in each block from now on.
-async fn task_events(
-    cx: Arc<Context>,
-    mut args: Args,
-    pending: PendingSubscriptionSink,
-) -> Result<(), Closed> {
+async fn task_events(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result<(), Closed> {
     let wanted: Option<Hash> = match args.optional("id") {
         Ok(wanted) => wanted,
-        Err(error) => return reject(pending, error).await,
+        Err(error) => return caller.reject(error).await,
     };
     let (mut follower, _) = Follower::new(&cx);
-    let sink = accept(pending).await?;
+    let subscriber = caller.accept().await?;
     loop {
-        let (height, _) = follower.next(&sink).await?;
+        let (height, _) = follower.next(&subscriber).await?;
         let events = cx.blocking(move |cx| events_at(cx, height)).await.map_err(|_| Closed)?;
         for event in events.iter().filter(|event| wanted.is_none_or(|task| event.task == task)) {
-            notify(&sink, event).await?;
+            subscriber.tell(event).await?;
         }
     }
 }

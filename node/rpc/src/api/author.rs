@@ -30,12 +30,12 @@ pub(super) fn transaction(args: &mut Args) -> Result<OpaqueTransaction, Error> {
 
 async fn submit(cx: Arc<Context>, mut args: Args) -> Result<Hash, Error> {
     let bytes = transaction(&mut args)?;
-    Ok(cx.ask(|answer| PoolRequest::Submit { bytes, answer }).await??)
+    Ok(cx.ask_pool(|answer| PoolRequest::Submit { bytes, answer }).await??)
 }
 
 /// What waits in the pool, from its front, as far as [`PENDING_BYTES_MAX`] goes.
 async fn pending(cx: Arc<Context>) -> Result<Vec<Bytes>, Error> {
-    let all = cx.ask(|answer| PoolRequest::Pending { answer }).await?;
+    let all = cx.ask_pool(|answer| PoolRequest::Pending { answer }).await?;
     let mut bytes = 0;
     let fits = |encoded: &Vec<u8>| {
         bytes += encoded.len();

@@ -7,9 +7,9 @@ use crate::{
     context::Context,
     error::Error,
     follow::Follower,
-    module::{Closed, Module, accept, notify},
+    module::Module,
+    subscriber::{Caller, Closed, Subscriber},
 };
-use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
 use primitives::{Hash, Height};
 use std::sync::Arc;
 
@@ -23,19 +23,19 @@ pub(crate) fn register(module: &mut Module) {
         &["chain_subscribeNewHeads", "chain_subscribeNewHead", "subscribe_newHead"],
         "chain_newHead",
         &["chain_unsubscribeNewHeads", "chain_unsubscribeNewHead", "unsubscribe_newHead"],
-        |cx, _, pending| every_head(cx, pending),
+        |cx, _, caller| every_head(cx, caller),
     );
     module.subscription(
         &["chain_subscribeAllHeads"],
         "chain_allHead",
         &["chain_unsubscribeAllHeads"],
-        |cx, _, pending| every_head(cx, pending),
+        |cx, _, caller| every_head(cx, caller),
     );
     module.subscription(
         &["chain_subscribeFinalizedHeads", "chain_subscribeFinalisedHeads"],
         "chain_finalizedHead",
         &["chain_unsubscribeFinalizedHeads", "chain_unsubscribeFinalisedHeads"],
-        |cx, _, pending| finalized_heads(cx, pending),
+        |cx, _, caller| finalized_heads(cx, caller),
     );
 }
 
@@ -83,38 +83,38 @@ fn named_height(cx: &Context, args: &mut Args) -> Result<Option<Height>, Error> 
 }
 
 /// The head, then each block after it.
-async fn every_head(cx: Arc<Context>, pending: PendingSubscriptionSink) -> Result<(), Closed> {
-    let sink = accept(pending).await?;
+async fn every_head(cx: Arc<Context>, caller: Caller) -> Result<(), Closed> {
+    let subscriber = caller.accept().await?;
     let (mut follower, head) = Follower::new(&cx);
-    notify(&sink, &HeaderJson::from(&*head.header)).await?;
+    subscriber.tell(&HeaderJson::from(&*head.header)).await?;
     loop {
-        let (height, head) = follower.next(&sink).await?;
+        let (height, head) = follower.next(&subscriber).await?;
         if height == head.height {
-            notify(&sink, &HeaderJson::from(&*head.header)).await?;
+            subscriber.tell(&HeaderJson::from(&*head.header)).await?;
         } else {
-            notify_stored(&cx, &sink, height).await?;
+            notify_stored(&cx, &subscriber, height).await?;
         }
     }
 }
 
 async fn notify_stored(
     cx: &Arc<Context>,
-    sink: &SubscriptionSink,
+    subscriber: &Subscriber,
     height: Height,
 ) -> Result<(), Closed> {
     let header = cx.blocking(move |cx| Ok(cx.database().header(height)?)).await;
     match header {
-        Ok(Some(header)) => notify(sink, &HeaderJson::from(&header)).await,
+        Ok(Some(header)) => subscriber.tell(&HeaderJson::from(&header)).await,
         Ok(None) | Err(_) => Err(Closed),
     }
 }
 
 /// The head, then the latest one whenever there is another; those between may be left out.
-async fn finalized_heads(cx: Arc<Context>, pending: PendingSubscriptionSink) -> Result<(), Closed> {
-    let sink = accept(pending).await?;
+async fn finalized_heads(cx: Arc<Context>, caller: Caller) -> Result<(), Closed> {
+    let subscriber = caller.accept().await?;
     let (mut follower, mut head) = Follower::new(&cx);
     loop {
-        notify(&sink, &HeaderJson::from(&*head.header)).await?;
-        head = follower.latest(&sink).await?;
+        subscriber.tell(&HeaderJson::from(&*head.header)).await?;
+        head = follower.latest(&subscriber).await?;
     }
 }

@@ -13,7 +13,7 @@ use primitives::{
 };
 use runtime::view::Bytes;
 use serde::{Deserialize, Serialize};
-use std::{ops::ControlFlow, vec::IntoIter};
+use std::{ops::ControlFlow, sync::Arc, vec::IntoIter};
 use storage::Snapshot;
 
 /// What is asked of one key.
@@ -116,9 +116,22 @@ impl Reader {
         Self { current: None, queries: queries.into_iter(), token }
     }
 
+    /// The next page in the state after a block, which is not held between pages.
+    pub async fn next(
+        mut self,
+        cx: &Arc<Context>,
+        at: Hash,
+    ) -> Result<(Vec<Item>, Rest, Self), Error> {
+        let read = move |cx: &Context| {
+            let (items, rest) = self.page(cx, &cx.snapshot(Some(at))?)?;
+            Ok((items, rest, self))
+        };
+        cx.blocking(read).await
+    }
+
     /// The next page: it ends with the item that makes [`PAGE_READS_MAX`] keys or [`PAGE_BYTES_MAX`] bytes full, and may be
     /// empty.
-    pub fn page(&mut self, cx: &Context, state: &Snapshot) -> Result<(Vec<Item>, Rest), Error> {
+    fn page(&mut self, cx: &Context, state: &Snapshot) -> Result<(Vec<Item>, Rest), Error> {
         let mut page = Page::default();
         while let Some((query, after)) = self.next_query() {
             if query.is_of_many() {

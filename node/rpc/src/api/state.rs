@@ -4,9 +4,9 @@ use crate::{
     args::Args,
     context::{Context, State},
     error::Error,
-    module::{Closed, Module, accept, notify},
+    module::Module,
+    subscriber::{Caller, Closed},
 };
-use jsonrpsee::PendingSubscriptionSink;
 use primitives::{Hash, RawKey, RawValue, StateRead};
 use runtime::{RuntimeVersion, view::Bytes};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) fn register(module: &mut Module) {
         &["state_subscribeRuntimeVersion", "chain_subscribeRuntimeVersion"],
         "state_runtimeVersion",
         &["state_unsubscribeRuntimeVersion", "chain_unsubscribeRuntimeVersion"],
-        |cx, _, pending| versions(cx, pending),
+        |cx, _, caller| versions(cx, caller),
     );
 }
 
@@ -77,18 +77,18 @@ impl StateRead for NoState {
 }
 
 /// The version in force, and each one that comes after it.
-async fn versions(cx: Arc<Context>, pending: PendingSubscriptionSink) -> Result<(), Closed> {
-    let sink = accept(pending).await?;
+async fn versions(cx: Arc<Context>, caller: Caller) -> Result<(), Closed> {
+    let subscriber = caller.accept().await?;
     let mut heads = cx.backend.heads.clone();
     let mut told = None;
     loop {
         let rules = heads.borrow_and_update().rules;
         if told != Some(rules) {
-            notify(&sink, &rules.version()).await?;
+            subscriber.tell(&rules.version()).await?;
             told = Some(rules);
         }
         tokio::select! {
-            () = sink.closed() => return Ok(()),
+            () = subscriber.closed() => return Ok(()),
             changed = heads.changed() => if changed.is_err() { return Ok(()) },
         }
     }

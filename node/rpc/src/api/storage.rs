@@ -6,10 +6,10 @@ use crate::{
     context::{Context, State},
     error::Error,
     follow::Follower,
-    module::{Closed, Module, accept, notify, reject},
+    module::Module,
+    subscriber::{Caller, Closed},
 };
 use chain::Head;
-use jsonrpsee::PendingSubscriptionSink;
 use primitives::{Hash, RawValue, StateRead, crypto::hash::blake2_256};
 use runtime::view::Bytes;
 use serde::Serialize;
@@ -17,8 +17,10 @@ use std::sync::Arc;
 
 /// Most bytes of all keys of one subscription.
 const SUBSCRIBED_BYTES_MAX: usize = 1 << 20;
-/// Most bytes of all values of one query; more than any answer holds in hex.
-pub(super) const QUERIED_BYTES_MAX: usize = 128 << 20;
+/// Most bytes of all values of one subscription: in hex as much as any client takes.
+const SUBSCRIBED_VALUES_BYTES_MAX: usize = 8 << 20;
+/// Most bytes of all values of one query: in hex as much as an answer has, if the operator does not say otherwise.
+pub(super) const QUERIED_BYTES_MAX: usize = 16 << 20;
 
 /// Values of keys after a block.
 #[derive(Clone, Serialize)]
@@ -109,26 +111,32 @@ pub(super) fn keys(args: &mut Args) -> Result<Vec<Bytes>, Error> {
     Ok(keys)
 }
 
-/// All keys with their values, then those that changed. A subscriber that is slow gets the latest values only.
-async fn follow(
-    cx: Arc<Context>,
-    mut args: Args,
-    pending: PendingSubscriptionSink,
-) -> Result<(), Closed> {
+/// All keys with their values, then those that changed. A subscriber that is slow gets the latest values only; one whose
+/// values have become too large is left.
+async fn follow(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result<(), Closed> {
     let keys = match keys(&mut args).and_then(check_bytes) {
         Ok(keys) => keys,
-        Err(error) => return reject(pending, error).await,
+        Err(error) => return caller.reject(error).await,
     };
-    let sink = accept(pending).await?;
+    let session = caller.session.clone();
+    let mut turn = session.turn(&session.large).await;
     let (mut follower, head) = Follower::new(&cx);
     let seen = vec![None; keys.len()];
-    let (changes, mut watched) = Watched { keys, seen }.update(&cx, head, true).await?;
-    notify(&sink, &changes).await?;
+    let (changes, mut watched) = match (Watched { keys, seen }).update(&cx, head, true).await {
+        Ok(first) => first,
+        Err(error) => return caller.reject(error).await,
+    };
+    let subscriber = caller.accept().await?;
+    subscriber.tell(&changes).await?;
     loop {
-        let head = follower.latest(&sink).await?;
-        let (changes, updated) = watched.update(&cx, head, false).await?;
+        drop(turn);
+        follower.latest(&subscriber).await?;
+        turn = session.turn(&session.large).await;
+        // Another one, if the turn came late.
+        let head = follower.head();
+        let (changes, updated) = watched.update(&cx, head, false).await.map_err(|_| Closed)?;
         if !changes.changes.is_empty() {
-            notify(&sink, &changes).await?;
+            subscriber.tell(&changes).await?;
         }
         watched = updated;
     }
@@ -157,11 +165,18 @@ impl Watched {
         cx: &Arc<Context>,
         head: Head,
         all: bool,
-    ) -> Result<(Changes, Self), Closed> {
+    ) -> Result<(Changes, Self), Error> {
         let work = move |_: &Context| {
-            let mut changes = Vec::new();
+            let (mut changes, mut bytes) = (Vec::new(), 0);
             for (key, seen) in self.keys.iter().zip(&mut self.seen) {
                 let value = head.snapshot.get(&key.0);
+                bytes += value.as_ref().map_or(0, Vec::len);
+                if bytes > SUBSCRIBED_VALUES_BYTES_MAX {
+                    let text = format!(
+                        "the values have more than {SUBSCRIBED_VALUES_BYTES_MAX} bytes: subscribe to fewer keys"
+                    );
+                    return Err(Error::Params(text));
+                }
                 let hash = value.as_deref().map(blake2_256);
                 if all || hash != *seen {
                     *seen = hash;
@@ -170,6 +185,6 @@ impl Watched {
             }
             Ok((Changes { block: head.hash, changes }, self))
         };
-        cx.blocking(work).await.map_err(|_| Closed)
+        cx.blocking(work).await
     }
 }

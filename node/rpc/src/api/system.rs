@@ -84,7 +84,7 @@ fn sync_state(cx: &Context) -> SyncState {
 /// The nonce of an account's next transaction, those in the pool counted.
 async fn next_index(cx: Arc<Context>, mut args: Args) -> Result<Nonce, Error> {
     let account: AccountId = args.next("account")?;
-    let pooled = cx.ask(|answer| PoolRequest::NextNonce { account, answer }).await?;
+    let pooled = cx.ask_pool(|answer| PoolRequest::NextNonce { account, answer }).await?;
     let in_state = cx
         .blocking(move |cx| {
             let snapshot = cx.snapshot(None)?;

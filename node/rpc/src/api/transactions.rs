@@ -1,7 +1,7 @@
 //! Sending transactions, as the newer interface has it: a client says what it wants in the chain, and follows the chain to
 //! see it there, or watches the transaction alone.
 
-use super::watch::{Update, search, submit};
+use super::watch::{self, Update, search, submit};
 use crate::{
     SubmitError, TxStatus, UPDATES_MAX,
     args::Args,
@@ -9,10 +9,10 @@ use crate::{
     error::Error,
     follow::Follower,
     metrics::Session,
-    module::{Answer, Closed, Module, accept, notify, reject},
+    module::{Answer, Module},
+    subscriber::{Caller, Closed, Subscriber},
 };
 use codec::DecodeAll;
-use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
 use primitives::{Hash, OpaqueTransaction, shown};
 use runtime::{CUSTOM_BAD_ENCODING, InvalidTransaction, view::Bytes};
 use serde::Serialize;
@@ -44,7 +44,7 @@ fn transaction(args: &mut Args) -> Result<(Option<OpaqueTransaction>, usize), Er
 /// counts like any other.
 async fn broadcast(
     cx: Arc<Context>,
-    session: Session,
+    session: Arc<Session>,
     mut args: Args,
 ) -> Result<Answer<Option<String>>, Error> {
     let (transaction, bytes) = transaction(&mut args)?;
@@ -60,7 +60,7 @@ async fn broadcast(
     Ok(Some(id).into())
 }
 
-async fn stop(_: Arc<Context>, session: Session, mut args: Args) -> Result<Answer<()>, Error> {
+async fn stop(_: Arc<Context>, session: Arc<Session>, mut args: Args) -> Result<Answer<()>, Error> {
     let id: String = args.next("operationId")?;
     if !session.broadcasts.stop(&id) {
         return Err(Error::NotBroadcast(shown(&id, 40)));
@@ -158,14 +158,10 @@ impl From<Error> for Event {
 }
 
 /// Submits a transaction and tells what becomes of it; one that is refused is told so.
-async fn watch(
-    cx: Arc<Context>,
-    mut args: Args,
-    pending: PendingSubscriptionSink,
-) -> Result<(), Closed> {
+async fn watch(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result<(), Closed> {
     let transaction = match transaction(&mut args) {
         Ok((transaction, _)) => transaction,
-        Err(error) => return reject(pending, error).await,
+        Err(error) => return caller.reject(error).await,
     };
     // From before it is in, so that its block is not missed.
     let (mut follower, _) = Follower::new(&cx);
@@ -175,48 +171,40 @@ async fn watch(
         None => Err(Error::BadExtrinsic("the bytes are no transaction of this chain".to_owned())),
     };
     // Only now, so that whoever has an answer finds the transaction among those that wait, and its nonce taken.
-    let sink = accept(pending).await?;
+    let subscriber = caller.accept().await?;
     let (hash, last) = match submitted {
         Ok(hash) => {
-            notify(&sink, &Event::Validated).await?;
-            (hash, last_word(&sink, told).await?)
+            subscriber.tell(&Event::Validated).await?;
+            (hash, last_word(&subscriber, told).await?)
         }
         // Somebody sent it before, so it is as good as sent by this client.
         Err(Error::Submit(SubmitError::Refused(Refusal::AlreadyImported(hash)))) => {
-            notify(&sink, &Event::Validated).await?;
+            subscriber.tell(&Event::Validated).await?;
             (hash, None)
         }
-        Err(error) => return notify(&sink, &Event::from(error)).await,
+        Err(error) => return subscriber.tell(&Event::from(error)).await,
     };
     let last = match last {
         Some(last) => last,
-        None => search(&cx, &sink, &mut follower, hash).await?,
+        None => search(&cx, &subscriber, &mut follower, hash).await?,
     };
     match last {
-        Update::InBlock(block) => included(&cx, &sink, &mut follower, hash, block).await,
-        other => notify(&sink, &ended(&other)).await,
+        Update::InBlock(block) => included(&cx, &subscriber, &mut follower, hash, block).await,
+        other => subscriber.tell(&ended(&other)).await,
     }
 }
 
 /// What the pool says last; `None` if it ends without a word.
 async fn last_word(
-    sink: &SubscriptionSink,
+    subscriber: &Subscriber,
     mut updates: mpsc::Receiver<TxStatus>,
 ) -> Result<Option<Update>, Closed> {
-    loop {
-        let status = tokio::select! {
-            () = sink.closed() => return Err(Closed),
-            status = updates.recv() => status,
-        };
-        return Ok(match status {
-            Some(TxStatus::Ready | TxStatus::Future) => continue,
-            Some(TxStatus::InBlock { block }) => Some(Update::InBlock(block)),
-            Some(TxStatus::Usurped(by)) => Some(Update::Usurped(by)),
-            Some(TxStatus::Dropped) => Some(Update::Dropped),
-            Some(TxStatus::Invalid) => Some(Update::Invalid),
-            None => None,
-        });
+    while let Some(status) = watch::next(subscriber, &mut updates).await? {
+        if status.is_final() {
+            return Ok(Some(status.into()));
+        }
     }
+    Ok(None)
 }
 
 /// The last word on a transaction that is in no block.
@@ -238,7 +226,7 @@ fn ended(update: &Update) -> Event {
 /// Tells of the block, which is final, as soon as everybody may know of it.
 async fn included(
     cx: &Arc<Context>,
-    sink: &SubscriptionSink,
+    subscriber: &Subscriber,
     follower: &mut Follower,
     hash: Hash,
     block: Hash,
@@ -246,13 +234,13 @@ async fn included(
     let location = cx.blocking(move |cx| Ok(cx.database().transaction(&hash)?)).await;
     let event = match location {
         Ok(Some(location)) => {
-            follower.reach(location.height, sink).await?;
+            follower.reach(location.height, subscriber).await?;
             let block = Place { hash: block, index: location.index };
-            notify(sink, &Event::BestChainBlockIncluded { block }).await?;
+            subscriber.tell(&Event::BestChainBlockIncluded { block }).await?;
             Event::Finalized { block }
         }
         Ok(None) => Event::from(Error::Failed),
         Err(error) => Event::from(error),
     };
-    notify(sink, &event).await
+    subscriber.tell(&event).await
 }

@@ -7,9 +7,8 @@ use crate::{
     context::Context,
     error::Error,
     follow::Follower,
-    module::{Closed, accept, notify, reject},
+    subscriber::{Caller, Closed, Subscriber},
 };
-use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
 use primitives::{Hash, OpaqueTransaction};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
@@ -34,12 +33,21 @@ pub(super) enum Update {
     Invalid,
 }
 
+impl From<TxStatus> for Update {
+    fn from(status: TxStatus) -> Self {
+        match status {
+            TxStatus::Ready => Self::Ready,
+            TxStatus::Future => Self::Future,
+            TxStatus::InBlock { block } => Self::InBlock(block),
+            TxStatus::Usurped(by) => Self::Usurped(by),
+            TxStatus::Dropped => Self::Dropped,
+            TxStatus::Invalid => Self::Invalid,
+        }
+    }
+}
+
 /// Submits a transaction and tells what becomes of it. One that is refused is an error of the request.
-pub(super) async fn watch(
-    cx: Arc<Context>,
-    mut args: Args,
-    pending: PendingSubscriptionSink,
-) -> Result<(), Closed> {
+pub(super) async fn watch(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result<(), Closed> {
     let (updates, told) = mpsc::channel(UPDATES_MAX);
     // From before it is in, so that its block is not missed.
     let (mut follower, _) = Follower::new(&cx);
@@ -49,21 +57,21 @@ pub(super) async fn watch(
     };
     let hash = match submitted {
         Ok(hash) => hash,
-        Err(error) => return reject(pending, error).await,
+        Err(error) => return caller.reject(error).await,
     };
-    let sink = accept(pending).await?;
-    let last = match tell(&sink, told).await? {
+    let subscriber = caller.accept().await?;
+    let last = match tell(&subscriber, told).await? {
         Some(last) => last,
-        None => search(&cx, &sink, &mut follower, hash).await?,
+        None => search(&cx, &subscriber, &mut follower, hash).await?,
     };
     if let Update::InBlock(block) = last {
         // The pool may know of the block before the head is told; the client will ask for its state.
         let height = cx.blocking(move |cx| Ok(cx.database().height(&block)?)).await;
         if let Some(height) = height.map_err(|_| Closed)? {
-            follower.reach(height, &sink).await?;
+            follower.reach(height, &subscriber).await?;
         }
     }
-    finish(&sink, last).await
+    finish(&subscriber, last).await
 }
 
 pub(super) async fn submit(
@@ -71,41 +79,43 @@ pub(super) async fn submit(
     bytes: OpaqueTransaction,
     updates: mpsc::Sender<TxStatus>,
 ) -> Result<Hash, Error> {
-    Ok(cx.ask(|answer| PoolRequest::Watch { bytes, updates, answer }).await??)
+    Ok(cx.ask_pool(|answer| PoolRequest::Watch { bytes, updates, answer }).await??)
 }
 
 /// Tells what the pool tells, up to the last word, which is returned; `None` if the pool ends without one.
 async fn tell(
-    sink: &SubscriptionSink,
+    subscriber: &Subscriber,
     mut updates: mpsc::Receiver<TxStatus>,
 ) -> Result<Option<Update>, Closed> {
-    loop {
-        let status = tokio::select! {
-            () = sink.closed() => return Err(Closed),
-            status = updates.recv() => status,
-        };
-        let update = match status {
-            None => return Ok(None),
-            Some(TxStatus::Ready) => Update::Ready,
-            Some(TxStatus::Future) => Update::Future,
-            Some(TxStatus::InBlock { block }) => return Ok(Some(Update::InBlock(block))),
-            Some(TxStatus::Usurped(by)) => return Ok(Some(Update::Usurped(by))),
-            Some(TxStatus::Dropped) => return Ok(Some(Update::Dropped)),
-            Some(TxStatus::Invalid) => return Ok(Some(Update::Invalid)),
-        };
-        notify(sink, &update).await?;
+    while let Some(status) = next(subscriber, &mut updates).await? {
+        if status.is_final() {
+            return Ok(Some(status.into()));
+        }
+        subscriber.tell(&Update::from(status)).await?;
+    }
+    Ok(None)
+}
+
+/// What the pool tells next; `None` if it ends.
+pub(super) async fn next(
+    subscriber: &Subscriber,
+    updates: &mut mpsc::Receiver<TxStatus>,
+) -> Result<Option<TxStatus>, Closed> {
+    tokio::select! {
+        () = subscriber.closed() => Err(Closed),
+        status = updates.recv() => Ok(status),
     }
 }
 
 /// Looks for the transaction in the coming blocks; a pool that watches too many tells nothing of the rest.
 pub(super) async fn search(
     cx: &Arc<Context>,
-    sink: &SubscriptionSink,
+    subscriber: &Subscriber,
     follower: &mut Follower,
     hash: Hash,
 ) -> Result<Update, Closed> {
     for _ in 0..SEARCHED_BLOCKS_MAX {
-        let (height, _) = follower.next(sink).await?;
+        let (height, _) = follower.next(subscriber).await?;
         let found = cx.blocking(move |cx| {
             let place = cx.database().transaction(&hash)?.filter(|place| place.height == height);
             Ok(if place.is_some() { cx.database().hash(height)? } else { None })
@@ -117,14 +127,14 @@ pub(super) async fn search(
     Ok(Update::Dropped)
 }
 
-async fn finish(sink: &SubscriptionSink, last: Update) -> Result<(), Closed> {
-    notify(sink, &last).await?;
+async fn finish(subscriber: &Subscriber, last: Update) -> Result<(), Closed> {
+    subscriber.tell(&last).await?;
     if let Update::InBlock(block) = last {
         tokio::select! {
-            () = sink.closed() => return Err(Closed),
+            () = subscriber.closed() => return Err(Closed),
             () = tokio::time::sleep(FINALIZED_AFTER) => {}
         }
-        notify(sink, &Update::Finalized(block)).await?;
+        subscriber.tell(&Update::Finalized(block)).await?;
     }
     Ok(())
 }

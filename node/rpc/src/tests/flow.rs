@@ -103,7 +103,7 @@ async fn answers_count_until_they_are_written_and_large_ones_wait_for_them() {
     let flow = Flow::new(budget.clone());
     let (mut socket, mut peer) = pipe(&flow, WAIT);
     let bytes = UNWRITTEN_BYTES_MAX + 8;
-    flow.hold(bytes).expect("there is room").until_written();
+    flow.hold(bytes).expect("there is room").sending().sent();
     assert!(flow.flows().now_or_never().is_none(), "too much waits for the peer");
     assert_eq!(budget.held(), bytes);
 
@@ -143,4 +143,15 @@ async fn a_message_that_there_is_no_room_for_is_not_waited_for() {
     socket.read(&mut message).await.expect_err("it would be more");
     peer.write_all(b"next").await.expect("the pipe is empty");
     assert_eq!(socket.read(&mut [0; 8]).await.expect("what is small is read"), 4);
+}
+
+#[test]
+fn what_was_not_sent_after_all_is_not_counted() {
+    let budget = Arc::new(Budget::new(64 << 20));
+    let flow = Flow::new(budget.clone());
+    let sending = flow.hold(UNWRITTEN_BYTES_MAX + 1).expect("there is room").sending();
+    assert!(flow.flows().now_or_never().is_none(), "too much is on its way");
+    drop(sending);
+    assert!(flow.flows().now_or_never().is_some());
+    assert_eq!(budget.held(), 0);
 }

@@ -8,13 +8,11 @@ use crate::{
     error::Error,
     follow::Follower,
     follows::{Follow, Opened, TooManyPins},
-    metrics::Session,
-    module::{Closed, accept, reject},
+    subscriber::{Caller, Closed, Subscriber},
 };
 use chain::Head;
-use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink, types::SubscriptionId};
 use primitives::{Hash, Height};
-use runtime::RuntimeVersion;
+use runtime::Rules;
 use std::{convert::Infallible, sync::Arc};
 
 /// Why a follow ends.
@@ -43,53 +41,38 @@ struct Told {
     hash: Hash,
     parent: Hash,
     /// The rules after it, for who wants to know.
-    version: Option<RuntimeVersion>,
+    rules: Option<Rules>,
 }
 
 /// Tells of the latest blocks and of each that follows.
-pub(super) async fn follow(
-    cx: Arc<Context>,
-    session: Session,
-    mut args: Args,
-    pending: PendingSubscriptionSink,
-) -> Result<(), Closed> {
-    let opened = match open(&cx, &session, &mut args, &pending) {
+pub(super) async fn follow(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result<(), Closed> {
+    let opened = match open(&cx, &mut args, &caller) {
         Ok(opened) => opened,
-        Err(error) => return reject(pending, error).await,
+        Err(error) => return caller.reject(error).await,
     };
-    drop(session);
-    let sink = accept(pending).await?;
-    opened.begin(sink.clone()).await;
-    match run(&cx, &opened, &sink).await {
+    let subscriber = caller.accept().await?;
+    opened.begin(subscriber.clone()).await;
+    match run(&cx, &opened, &subscriber).await {
         Err(End::Closed) => Err(Closed),
         Err(End::Stop) => opened.stop(&Event::Stop).await,
     }
 }
 
-fn open(
-    cx: &Context,
-    session: &Session,
-    args: &mut Args,
-    pending: &PendingSubscriptionSink,
-) -> Result<Opened, Error> {
+fn open(cx: &Context, args: &mut Args, caller: &Caller) -> Result<Opened, Error> {
     let with_runtime = args.next("withRuntime")?;
-    let id = match pending.subscription_id() {
-        SubscriptionId::Str(id) => id.into_owned(),
-        SubscriptionId::Num(id) => id.to_string(),
-    };
-    session.follows.open(&cx.metrics, id, with_runtime)
+    caller.session.follows.open(&cx.metrics, caller.id(), with_runtime)
 }
 
 async fn run(
     cx: &Arc<Context>,
     follow: &Follow,
-    sink: &SubscriptionSink,
+    subscriber: &Subscriber,
 ) -> Result<Infallible, End> {
     let (mut follower, head) = Follower::new(cx);
     let first = tell_latest(cx, follow, head).await?;
-    let mut version = first.version;
+    let mut rules = first.rules;
     loop {
-        let (height, head) = follower.next(sink).await?;
+        let (height, head) = follower.next(subscriber).await?;
         let oldest = cx.database().oldest_state();
         let is_pruned = follow.lowest_pin().is_some_and(|lowest| lowest < oldest);
         if is_pruned || head.height - height > FOLLOW_LAG_BLOCKS_MAX {
@@ -97,13 +80,13 @@ async fn run(
         }
         let block = look_up(cx, follow, head, height).await?;
         follow.pin(block.height, block.hash)?;
-        let new_runtime = (block.version != version).then(|| runtime(&block)).flatten();
+        let new_runtime = (block.rules != rules).then(|| runtime(&block)).flatten();
         let new_block = Event::NewBlock {
             block_hash: block.hash,
             parent_block_hash: block.parent,
             new_runtime: follow.with_runtime.then_some(new_runtime),
         };
-        version = block.version;
+        rules = block.rules;
         follow.tell(&new_block).await?;
         follow.tell(&Event::BestBlockChanged { best_block_hash: block.hash }).await?;
         let finalized_block_hashes = [block.hash];
@@ -153,12 +136,12 @@ async fn look_up(
             let header = cx.database().header(height)?.ok_or(Error::Failed)?;
             (header.hash(), header.parent_hash)
         };
-        let version = if with_runtime { Some(cx.version(hash)?) } else { None };
-        Ok(Told { height, hash, parent, version })
+        let rules = with_runtime.then(|| Rules::after(&head.snapshot, height));
+        Ok(Told { height, hash, parent, rules })
     });
     block.await.map_err(|_| End::Stop)
 }
 
 fn runtime(block: &Told) -> Option<Runtime> {
-    block.version.as_ref().map(Runtime::from)
+    block.rules.map(|rules| Runtime::from(&rules.version()))
 }

@@ -12,7 +12,8 @@ use crate::{
     error::Error,
     follows::Operation,
     metrics::Session,
-    module::{Answer, Closed, Module},
+    module::{Answer, Module},
+    subscriber::Closed,
 };
 use codec::Encode;
 use primitives::{Hash, Height};
@@ -21,7 +22,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 pub(crate) fn register(module: &mut Module) {
-    module.holding_subscription(
+    module.subscription(
         &["chainHead_v1_follow"],
         "chainHead_v1_followEvent",
         &["chainHead_v1_unfollow"],
@@ -95,7 +96,7 @@ impl Target {
 
 async fn header(
     cx: Arc<Context>,
-    session: Session,
+    session: Arc<Session>,
     mut args: Args,
 ) -> Result<Answer<Option<Bytes>>, Error> {
     let target = Target::new(&mut args)?;
@@ -105,7 +106,11 @@ async fn header(
     Ok(Some(Bytes(header.ok_or(Error::Failed)?.encode())).into())
 }
 
-async fn unpin(_: Arc<Context>, session: Session, mut args: Args) -> Result<Answer<()>, Error> {
+async fn unpin(
+    _: Arc<Context>,
+    session: Arc<Session>,
+    mut args: Args,
+) -> Result<Answer<()>, Error> {
     let subscription: String = args.next("followSubscription")?;
     let hashes = match args.next("hashOrHashes")? {
         OneOrMany::One(hash) => vec![hash],
@@ -119,7 +124,7 @@ async fn unpin(_: Arc<Context>, session: Session, mut args: Args) -> Result<Answ
 
 async fn body(
     cx: Arc<Context>,
-    session: Session,
+    session: Arc<Session>,
     mut args: Args,
 ) -> Result<Answer<Started>, Error> {
     let target = Target::new(&mut args)?;
@@ -130,7 +135,7 @@ async fn body(
 
 async fn call(
     cx: Arc<Context>,
-    session: Session,
+    session: Arc<Session>,
     mut args: Args,
 ) -> Result<Answer<Started>, Error> {
     let target = Target::new(&mut args)?;
@@ -142,7 +147,7 @@ async fn call(
 
 async fn storage(
     cx: Arc<Context>,
-    session: Session,
+    session: Arc<Session>,
     mut args: Args,
 ) -> Result<Answer<Started>, Error> {
     let target = Target::new(&mut args)?;
@@ -162,7 +167,11 @@ async fn storage(
     })
 }
 
-async fn go_on(_: Arc<Context>, session: Session, mut args: Args) -> Result<Answer<()>, Error> {
+async fn go_on(
+    _: Arc<Context>,
+    session: Arc<Session>,
+    mut args: Args,
+) -> Result<Answer<()>, Error> {
     let subscription: String = args.next("followSubscription")?;
     let operation: String = args.next("operationId")?;
     if let Some(follow) = session.follows.get(&subscription) {
@@ -173,7 +182,7 @@ async fn go_on(_: Arc<Context>, session: Session, mut args: Args) -> Result<Answ
 
 async fn stop_operation(
     _: Arc<Context>,
-    session: Session,
+    session: Arc<Session>,
     mut args: Args,
 ) -> Result<Answer<()>, Error> {
     let subscription: String = args.next("followSubscription")?;

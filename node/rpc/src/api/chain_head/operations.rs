@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     follows::Operation,
     metrics::Session,
-    module::Closed,
+    subscriber::Closed,
 };
 use codec::Encode;
 use primitives::{Hash, Height};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// The transactions of a block.
 pub(super) async fn body(
     cx: Arc<Context>,
-    session: Session,
+    session: Arc<Session>,
     operation: Operation,
     height: Height,
 ) -> Result<(), Closed> {
@@ -41,7 +41,7 @@ pub(super) async fn body(
 /// A runtime call after a block.
 pub(super) async fn call(
     cx: Arc<Context>,
-    session: Session,
+    session: Arc<Session>,
     operation: Operation,
     at: Hash,
     (method, arguments): (String, Bytes),
@@ -59,7 +59,7 @@ pub(super) async fn call(
 /// Storage after a block. The client is waited for between pages of keys that it does not know.
 pub(super) async fn storage(
     cx: Arc<Context>,
-    session: Session,
+    session: Arc<Session>,
     operation: Operation,
     at: Hash,
     queries: Vec<Query>,
@@ -68,18 +68,11 @@ pub(super) async fn storage(
     let mut reader = Reader::new(queries, Token::LastChange);
     loop {
         let turn = session.turn(&session.large).await;
-        // No state is held while the client is waited for.
-        let page = cx.blocking(move |cx| {
-            let (items, rest) = reader.page(cx, &cx.snapshot(Some(at))?)?;
-            Ok((items, rest, reader))
-        });
-        let (items, rest) = match page.await {
-            Ok((items, rest, read)) => {
-                reader = read;
-                (items, rest)
-            }
+        let (items, rest, read) = match reader.next(&cx, at).await {
+            Ok(page) => page,
             Err(error) => return operation.tell(&failed(operation_id, &error)).await,
         };
+        reader = read;
         let is_empty = items.is_empty();
         if !is_empty {
             let operation_id = operation_id.clone();

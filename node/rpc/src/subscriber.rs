@@ -1,0 +1,82 @@
+//! The other side of a subscription.
+
+use crate::{error::Error, flow::Flow, metrics::Session};
+use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink, types::SubscriptionId};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use std::sync::Arc;
+
+/// Who asks for a subscription.
+pub(crate) struct Caller {
+    pending: PendingSubscriptionSink,
+    /// What its connection holds.
+    pub session: Arc<Session>,
+}
+
+/// Who is told what it subscribed to.
+#[derive(Clone, Debug)]
+pub(crate) struct Subscriber {
+    sink: SubscriptionSink,
+    flow: Flow,
+}
+
+/// The other side of a subscription is gone.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl Caller {
+    pub fn new(pending: PendingSubscriptionSink, session: Arc<Session>) -> Self {
+        Self { pending, session }
+    }
+
+    /// The id that the subscription gets.
+    pub fn id(&self) -> String {
+        match self.pending.subscription_id() {
+            SubscriptionId::Str(id) => id.into_owned(),
+            SubscriptionId::Num(id) => id.to_string(),
+        }
+    }
+
+    /// Accepts the subscription.
+    pub async fn accept(self) -> Result<Subscriber, Closed> {
+        let sink = self.pending.accept().await.map_err(|_| Closed)?;
+        Ok(Subscriber { sink, flow: self.session.flow.clone() })
+    }
+
+    /// Refuses the subscription.
+    pub async fn reject(self, error: Error) -> Result<(), Closed> {
+        self.pending.reject(error).await;
+        Err(Closed)
+    }
+}
+
+impl Subscriber {
+    /// Tells something; waits for one that is slow. There is an end to what is kept for one that does not read: then its
+    /// connection is given up, so that it knows that it missed something.
+    pub async fn tell(&self, value: &impl Serialize) -> Result<(), Closed> {
+        let message = write(value).map_err(|_| Closed)?;
+        let bytes = message.get().len();
+        let Some(held) = self.flow.hold(bytes) else {
+            tracing::debug!(bytes, "a subscriber that reads too little is cut off");
+            self.flow.give_up();
+            return Err(Closed);
+        };
+        let sending = held.sending();
+        self.sink.send(message).await.map_err(|_| Closed)?;
+        sending.sent();
+        Ok(())
+    }
+
+    /// Waits until the other side is gone.
+    pub async fn closed(&self) {
+        self.sink.closed().await;
+    }
+}
+
+/// A value as JSON.
+pub(crate) fn write(value: &impl Serialize) -> Result<Box<RawValue>, Error> {
+    to_raw_value(value).map_err(|error| {
+        tracing::error!(%error, "a value cannot be written");
+        Error::Failed
+    })
+}
