@@ -6,7 +6,7 @@ picture=$PWD/mandelbrot.ppm
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 scripts/setup.sh
 echo "demo: building (minutes the first time, as RocksDB and the Wasm engine compile)"
-cargo build --locked --package artel-node --bin artel
+cargo build --locked --bin artel
 programs=$CARGO_TARGET_DIR/programs
 tests/programs/build.sh "$programs"
 exec "$CARGO_TARGET_DIR/debug/artel" demo "$file" --programs "$programs" --picture "$picture"

@@ -24,10 +24,13 @@ impl VersionJson {
         if same {
             return Ok(());
         }
+        let named = |name: &str, spec: u32, transactions: u32| {
+            format!("{name} {spec} (transactions {transactions})")
+        };
         Err(Error::OtherRuntime {
             url: url.to_owned(),
-            found: format!("{} {}", self.spec_name, self.spec_version),
-            built: format!("{} {}", built.spec_name, built.spec_version),
+            found: named(&self.spec_name, self.spec_version, self.transaction_version),
+            built: named(&built.spec_name, built.spec_version, built.transaction_version),
         })
     }
 }

@@ -151,7 +151,7 @@ pub fn get(url: &str) -> Result<String> {
 pub fn artel() -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     let mut beside = here.ancestors().skip(1).take(2).map(|folder| folder.join("artel"));
-    beside.find(|path| path.is_file()).context(
-        "there is no artel binary beside the tests: cargo build --package artel-node --bin artel",
-    )
+    beside
+        .find(|path| path.is_file())
+        .context("there is no artel binary beside the tests: cargo build --bin artel")
 }

@@ -1,34 +1,22 @@
 //! `artel task estimate`: what a task would cost.
 
-use super::spec::{self, Limits};
+use super::spec::{Parts, Work};
 use crate::cli::{Connection, amount, output};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use client::{
     RuntimeCall,
     view::{Bytes, EndView, EstimateRequest, EstimateView},
 };
 use codec::Encode;
-use pallets::tasks::{self, Policy};
-use primitives::{AccountId, Balance};
-use std::path::PathBuf;
+use pallets::tasks;
+use primitives::AccountId;
 
 /// What `artel task estimate` takes.
 #[derive(Args)]
 pub struct EstimateArgs {
-    /// The program: a WebAssembly module for wasm32-wasi.
-    program: PathBuf,
-    /// File that the program reads on its standard input, or - for this command's own.
-    #[arg(long, short = 'i', value_name = "FILE")]
-    input: Option<PathBuf>,
-    /// An argument of the program; give it as often as there are arguments.
-    #[arg(long = "arg", short = 'a', value_name = "TEXT", allow_hyphen_values = true)]
-    args: Vec<String>,
-    /// Reward in tokens.
-    #[arg(long, default_value = "1", value_name = "TOKENS", value_parser = amount::parse)]
-    reward: Balance,
     #[command(flatten)]
-    limits: Limits,
+    work: Work,
     /// The account that would post it: then the node tries it too.
     #[arg(long, value_name = "ADDRESS")]
     from: Option<AccountId>,
@@ -37,12 +25,8 @@ pub struct EstimateArgs {
 }
 
 pub async fn run(args: EstimateArgs) -> Result<()> {
-    let program = std::fs::read(&args.program)
-        .with_context(|| format!("cannot read the program {}", args.program.display()))?;
-    let input = spec::read_input(args.input.as_deref())?;
-    let arguments = args.args.into_iter().map(String::into_bytes).collect();
-    let spec = client::task_spec(&program, &input, arguments, args.limits.into())?;
-    let policy = Policy::economy(args.reward);
+    let Parts { program, input, args: arguments, limits, policy } = args.work.read()?;
+    let spec = client::task_spec(&program, &input, arguments, limits)?;
     let call = tasks::Call::create_task { spec, policy, requester: None, funded: true };
     let call = Bytes(RuntimeCall::Tasks(call).encode());
     let client = args.connection.client().await?;

@@ -9,9 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use client::view::{ResultView, TaskFilter, TaskState, TaskView};
 use follow::find;
-use pallets::tasks::Policy;
-use primitives::{Balance, Hash};
-use spec::Limits;
+use primitives::Hash;
+use spec::{Parts, Work};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -52,19 +51,8 @@ pub enum TaskCommand {
 /// What `artel task submit` takes.
 #[derive(Args)]
 pub struct SubmitArgs {
-    /// The program: a WebAssembly module for wasm32-wasi.
-    program: PathBuf,
-    /// File that the program reads on its standard input, or - for this command's own.
-    #[arg(long, short = 'i', value_name = "FILE")]
-    input: Option<PathBuf>,
-    /// An argument of the program; give it as often as there are arguments.
-    #[arg(long = "arg", short = 'a', value_name = "TEXT", allow_hyphen_values = true)]
-    args: Vec<String>,
-    /// Reward in tokens.
-    #[arg(long, default_value = "1", value_name = "TOKENS", value_parser = amount::parse)]
-    reward: Balance,
     #[command(flatten)]
-    limits: Limits,
+    work: Work,
     /// Accept the result when it comes and pay at once, then write the output.
     #[arg(long)]
     accept: bool,
@@ -189,12 +177,9 @@ async fn submit(args: SubmitArgs) -> Result<()> {
     let json = args.connection.json;
     let signer = args.signer.pair()?;
     let client = args.connection.client().await?;
-    let program = std::fs::read(&args.program)
-        .with_context(|| format!("cannot read the program {}", args.program.display()))?;
-    let input = spec::read_input(args.input.as_deref())?;
-    let arguments = args.args.into_iter().map(String::into_bytes).collect();
-    let spec = client.prepare_task(&program, &input, arguments, args.limits.into()).await?;
-    let posted = client.post_task(&signer, spec, Policy::economy(args.reward)).await?;
+    let Parts { program, input, args: arguments, limits, policy } = args.work.read()?;
+    let spec = client.prepare_task(&program, &input, arguments, limits).await?;
+    let posted = client.post_task(&signer, spec, policy).await?;
     let (id, height) = (posted.task, posted.receipt.height);
     if !to_end {
         let value = serde_json::json!({ "task": id, "height": height });

@@ -10,7 +10,6 @@ const BEGIN: &str = "<!-- features: written by cargo xtask clients --bless -->\n
 const END: &str = "<!-- end of features -->";
 /// The Rust client's tests, by the way in which it knows the metadata; cargo runs them.
 const SUBXT_PACKAGE: &str = "artel-e2e-subxt";
-const SUBXT_FOLDER: &str = "tests/e2e/subxt";
 const SUBXT_WAYS: [(&str, &str); 2] = [
     ("with_metadata_at_run_time", "subxt, dynamic"),
     ("with_metadata_compiled_in", "subxt, generated code"),
@@ -130,9 +129,6 @@ pub(super) fn replace(readme: &str, table: &str) -> Result<String> {
 
 /// The Rust client's tests; that they pass is for the step that runs the workspace's tests.
 fn subxt(root: &Path) -> Result<Vec<(&'static str, Results)>> {
-    if !root.join(SUBXT_FOLDER).is_dir() {
-        return Ok(Vec::new());
-    }
     let filter = format!("package({SUBXT_PACKAGE})");
     let list = Command::new("cargo")
         .current_dir(root)
