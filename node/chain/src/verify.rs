@@ -1,6 +1,7 @@
 //! Signatures, each verified once.
 
 use crate::Head;
+use ahash::HashMap;
 use primitives::{
     Hash, Height, OpaqueTransaction,
     crypto::batch::{Item, find_invalid},
@@ -8,7 +9,7 @@ use primitives::{
 use rayon::prelude::*;
 use runtime::{CheckedTx, DecodedTx, InvalidTransaction, Position};
 use std::{
-    collections::HashMap,
+    collections::hash_map::Entry,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -180,18 +181,18 @@ impl Generations {
 
     fn insert<'a>(&mut self, transactions: impl Iterator<Item = &'a Arc<PooledTx>>) {
         for tx in transactions {
-            if self.young.contains_key(&tx.hash()) {
-                continue;
-            }
             if self.young.len() >= self.young_max {
                 self.old = std::mem::take(&mut self.young);
             }
-            self.young.insert(tx.hash(), tx.clone());
+            if let Entry::Vacant(place) = self.young.entry(tx.hash()) {
+                place.insert(tx.clone());
+            }
         }
     }
 
     fn remove(&mut self, hash: &Hash) {
-        self.young.remove(hash);
-        self.old.remove(hash);
+        if self.young.remove(hash).is_none() {
+            self.old.remove(hash);
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::metrics::BlobMetrics;
 use anyhow::{Context, Result};
 use blobs::{Cid, Owner, Store};
 use chain::Head;
-use codec::DecodeAll;
+use codec::{Compact, Decode};
 use framework::StateRead;
 use pallets::{
     system::EventRecord,
@@ -83,21 +83,27 @@ async fn next(heads: &mut watch::Receiver<Head>, stop: &CancellationToken) -> Op
 
 /// The tasks for which a block's events may change what is to be kept.
 fn touched_by(events: &[u8]) -> Result<BTreeSet<TaskId>> {
+    let mut touched = BTreeSet::new();
     if events.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(touched);
     }
-    let records = Vec::<EventRecord<RuntimeEvent, Hash>>::decode_all(&mut &events[..])
-        .context("stored events do not decode")?;
-    let task = |record: EventRecord<RuntimeEvent, Hash>| match record.event {
-        RuntimeEvent::Tasks(
+    // One at a time: few of the many that a block can have are about tasks.
+    let mut rest = events;
+    let count = Compact::<u32>::decode(&mut rest).context("stored events have no count")?;
+    for _ in 0..count.0 {
+        let record = EventRecord::<RuntimeEvent, Hash>::decode(&mut rest)
+            .context("stored events do not decode")?;
+        if let RuntimeEvent::Tasks(
             OfTasks::Created { task, .. }
             | OfTasks::Closed { task, .. }
             | OfTasks::Pruned { task, .. },
         )
-        | RuntimeEvent::Validations(OfResults::ResultSubmitted { task, .. }) => Some(task),
-        _ => None,
-    };
-    Ok(records.into_iter().filter_map(task).collect())
+        | RuntimeEvent::Validations(OfResults::ResultSubmitted { task, .. }) = record.event
+        {
+            touched.insert(task);
+        }
+    }
+    Ok(touched)
 }
 
 /// Whose task it is and the blobs that it needs in this state; none if it needs none.

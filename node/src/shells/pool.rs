@@ -350,8 +350,9 @@ impl Watchers {
     }
 
     fn finish(&mut self, hash: &Hash, status: TxStatus) {
-        self.send(hash, status);
-        self.by_hash.remove(hash);
+        if let Some(updates) = self.by_hash.remove(hash) {
+            let _ = updates.try_send(status);
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use crate::{
     history::Changed,
     pinned::{Iter, Pinned},
 };
+use ahash::RandomState;
 use primitives::{Height, RawValue};
-use std::{hash::RandomState, sync::Arc};
+use std::sync::Arc;
 
 /// The state column and its history at one moment, and what is known of them without a look into the database.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! Values of the state column that were read or flushed lately, so that a read of an account that is in use does not
 //! search the database's files.
 
+use ahash::RandomState;
 use hashbrown::HashTable;
 use primitives::{Height, RawValue};
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
     mem::size_of,
     sync::{Mutex, MutexGuard, PoisonError},
 };

@@ -21,6 +21,7 @@ use crate::{
     overlay::Overlay,
 };
 use codec::Encode;
+use itertools::kmerge_by;
 use primitives::Height;
 use rocksdb::{ColumnFamily, IngestExternalFileOptions, SstFileWriter, WriteBatch};
 use std::{
@@ -132,7 +133,7 @@ impl Drop for Flusher {
 }
 
 fn flush(database: &Database, job: &Job) -> Result<Flushed, Error> {
-    let changes = merge(job);
+    let changes = Changes::merge(job);
     write_history(database, job, &changes)?;
     write_state(database, &changes)?;
     let db = &database.db;
@@ -145,39 +146,58 @@ fn flush(database: &Database, job: &Job) -> Result<Flushed, Error> {
 /// The first half of a flush, for tests of what a crash after it leaves.
 #[cfg(test)]
 pub(crate) fn flush_history(database: &Database, job: &Job) -> Result<(), Error> {
-    write_history(database, job, &merge(job))
+    write_history(database, job, &Changes::merge(job))
 }
 
 /// All changes in the order of keys, those of a key from the oldest to the newest.
-fn merge(job: &Job) -> Vec<Change<'_>> {
-    let heights = (0..=job.height).rev();
-    let newest_first = job.overlays.iter().rev().zip(heights);
-    let changes = newest_first.flat_map(|(overlay, height)| {
-        let entries = overlay.entries().iter();
-        entries.map(move |(key, value)| Change { key, height, value: value.as_deref() })
-    });
-    let mut changes: Vec<Change<'_>> = changes.collect();
-    // Each overlay is in the order of keys already, and the sort merges such runs.
-    changes.sort_by(|a, b| a.key.cmp(b.key).then(a.height.cmp(&b.height)));
-    changes
+struct Changes<'a> {
+    all: Vec<Change<'a>>,
+    /// Where those of each key end.
+    ends: Vec<usize>,
 }
 
-/// The changes of each key.
-fn by_key<'a, 'b>(changes: &'b [Change<'a>]) -> impl Iterator<Item = &'b [Change<'a>]> {
-    changes.chunk_by(|a, b| a.key == b.key)
-}
+impl<'a> Changes<'a> {
+    /// Reads each key once: there are more of them than a cache of the processor holds.
+    fn merge(job: &'a Job) -> Self {
+        let heights = (0..=job.height).rev();
+        let newest_first = job.overlays.iter().rev().zip(heights);
+        let blocks = newest_first.map(|(overlay, height)| {
+            let entries = overlay.entries().iter();
+            entries.map(move |(key, value)| Change { key, height, value: value.as_deref() })
+        });
+        let merged = kmerge_by(blocks, |a: &Change<'_>, b: &Change<'_>| {
+            (a.key, a.height) < (b.key, b.height)
+        });
+        let (mut all, mut ends) = (Vec::<Change<'a>>::new(), Vec::new());
+        for change in merged {
+            if all.last().is_some_and(|last| last.key != change.key) {
+                ends.push(all.len());
+            }
+            all.push(change);
+        }
+        if !all.is_empty() {
+            ends.push(all.len());
+        }
+        Self { all, ends }
+    }
 
-/// Whether a file of its own is worth it.
-fn is_large(changes: &[Change<'_>]) -> bool {
-    by_key(changes).take(FILE_ENTRIES_MIN).count() == FILE_ENTRIES_MIN
+    fn by_key(&self) -> impl Iterator<Item = &[Change<'a>]> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| &self.all[begin..*end])
+    }
+
+    /// Whether a file of its own is worth it.
+    fn is_large(&self) -> bool {
+        self.ends.len() >= FILE_ENTRIES_MIN
+    }
 }
 
 /// Writes what each key was before each change, and makes the base's cache know the new values: it knows most of the old
 /// ones, so that both take one search.
-fn write_history(database: &Database, job: &Job, changes: &[Change<'_>]) -> Result<(), Error> {
+fn write_history(database: &Database, job: &Job, changes: &Changes<'_>) -> Result<(), Error> {
     let written = database.history_written()?;
     let height = job.height.max(written).encode();
-    let is_large = is_large(changes);
+    let is_large = changes.is_large();
     job.base.begin_next(job.height);
     write(database, HISTORY, is_large, |sink| {
         // A file is taken over as a whole, and this is its first entry in the order of keys. Batches are not, so that there it
@@ -186,7 +206,7 @@ fn write_history(database: &Database, job: &Job, changes: &[Change<'_>]) -> Resu
             sink.put(history::WRITTEN, &height)?;
         }
         let (mut entry, mut value, mut known) = (Vec::new(), Vec::new(), Vec::new());
-        for changes in by_key(changes) {
+        for changes in changes.by_key() {
             let last = changes.last().and_then(|last| last.value);
             let is_present = job.base.replace(changes[0].key, last, &mut known);
             let mut previous = is_present.then_some(known.as_slice());
@@ -208,9 +228,9 @@ fn write_history(database: &Database, job: &Job, changes: &[Change<'_>]) -> Resu
 }
 
 /// Writes the last value of each key.
-fn write_state(database: &Database, changes: &[Change<'_>]) -> Result<(), Error> {
-    write(database, STATE, is_large(changes), |sink| {
-        for changes in by_key(changes) {
+fn write_state(database: &Database, changes: &Changes<'_>) -> Result<(), Error> {
+    write(database, STATE, changes.is_large(), |sink| {
+        for changes in changes.by_key() {
             let Some(Change { key, value, .. }) = changes.last() else { continue };
             match value {
                 Some(value) => sink.put(key, value)?,

@@ -1,11 +1,9 @@
 //! What one block changed, in memory until the state column holds it.
 
+use ahash::RandomState;
 use hashbrown::HashTable;
 use primitives::{RawKey, RawValue, Writes};
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 /// The changes of one block: found by hash for reads, in key order for scans.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::{
     pinned::Iter,
 };
 use primitives::{Hash, Height, RawKey, RawValue, StateRead, crypto::hash::twox_128};
-use std::{hash::BuildHasher, ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc};
 
 /// Raw key of `System.Events`. The tree has a leaf for it, but its value is written once, to the
 /// column of events: it is never in the state column nor in a block's changes.

@@ -6,9 +6,10 @@ use crate::{
     config::{REPLACEMENT_DIVISOR, TAKE_MISSES_MAX},
     sender::{Entry, KeepRank, Sender, TakeRank},
 };
+use ahash::HashMap;
 use primitives::{AccountId, Hash, Height, Nonce};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     ops::Bound,
     sync::Arc,
 };
@@ -57,8 +58,8 @@ impl<T> Pool<T> {
             arrivals_count: 0,
             bytes: 0,
             futures: 0,
-            senders: HashMap::new(),
-            hashes: HashMap::new(),
+            senders: HashMap::default(),
+            hashes: HashMap::default(),
             arrivals: BTreeMap::new(),
             heads: BTreeMap::new(),
             tails: BTreeMap::new(),

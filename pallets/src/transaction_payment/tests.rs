@@ -17,12 +17,12 @@ fn after(blocks: u32, used: u64) -> Multiplier {
 #[test]
 fn the_fee_is_base_and_bytes_and_weight() {
     let fees = priced(Weight::rw(1, 1), Balance::new(5)).fee_details(Multiplier::default());
-    // 4 + 6 + 5 microseconds, at 4 units a picosecond.
-    let weight = Balance::new(60_000_000);
+    // 4 + 6 + 2 microseconds, at 4 units a picosecond.
+    let weight = Balance::new(48_000_000);
     let length = Balance::new(150_000_000);
     let expected = InclusionFee { base_fee: weight, len_fee: length, adjusted_weight_fee: weight };
     assert_eq!(fees, FeeDetails { inclusion_fee: Some(expected), tip: Balance::new(5) });
-    assert_eq!((fees.fee().get(), fees.total().get()), (270_000_000, 270_000_005));
+    assert_eq!((fees.fee().get(), fees.total().get()), (246_000_000, 246_000_005));
     let free = Priced { pays: Pays::No, ..priced(Weight::ZERO, Balance::ZERO) };
     assert_eq!(free.fee_details(Multiplier::default()).total(), Balance::ZERO);
 }

@@ -8,6 +8,8 @@ pub const READ_PS: u64 = 4_000_000;
 /// Time of one write of state with its share of the tree, in picoseconds.
 pub const WRITE_PS: u64 = 6_000_000;
 const PS_PER_US: u64 = 1_000_000;
+/// Computing time of what computes little: decoding, checks, a few keys that are hashed, an event.
+const LITTLE_US: u32 = 2;
 
 /// What a call costs, in operations on state and in computing time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +28,7 @@ impl Weight {
 
     /// A call that reads and writes so often and computes little.
     pub const fn rw(reads: u32, writes: u32) -> Self {
-        Self { reads, writes, compute_us: 5 }
+        Self { reads, writes, compute_us: LITTLE_US }
     }
 
     /// The same with so much computing time.
