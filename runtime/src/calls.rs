@@ -8,6 +8,7 @@ mod rules;
 
 pub use artel::Explanation;
 pub use fees::RuntimeDispatchInfo;
+pub(crate) use market::NONCE_FOR_ESTIMATES;
 pub use market::{AgentInfo, Estimate, TaskInfo};
 pub use pool::{TransactionSource, ValidTransaction};
 
@@ -17,8 +18,11 @@ use framework::{
     metadata::{ApiMeta, MethodMeta},
 };
 use pallets::tasks::{Policy, TaskSpec};
-use primitives::{StateRead, shown};
+use primitives::{StateRead, TRANSACTION_BYTES_MAX, shown};
 use scale_info::MetaType;
+
+/// Most bytes of a call's arguments: a transaction, and a little beside it.
+const ARGUMENT_BYTES_MAX: usize = TRANSACTION_BYTES_MAX + 256;
 
 /// Why a runtime call has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,8 +91,11 @@ pub fn call(
     });
     let short = || shown(method, 100);
     let found = found.ok_or_else(|| CallError::NotFound(short()))?;
-    (found.run)(&View { state, at }, args)
-        .map_err(|e| CallError::BadArguments { method: short(), reason: e.to_string() })
+    let wrong = |reason| CallError::BadArguments { method: short(), reason };
+    if args.len() > ARGUMENT_BYTES_MAX {
+        return Err(wrong(format!("{} bytes are too many", args.len())));
+    }
+    (found.run)(&View { state, at }, args).map_err(|error| wrong(error.to_string()))
 }
 
 /// What a task would cost in the block after a state, and how long it could take.

@@ -42,7 +42,7 @@ pub use invalid::{
     CUSTOM_BAD_ENCODING, CUSTOM_NOT_FREE, InvalidTransaction, TransactionValidityError,
     UnknownTransaction,
 };
-pub use rules::{REHEARSAL_SPEC_VERSION, Rules, brings_rules};
+pub use rules::{REHEARSAL_SPEC_VERSION, Rules, brings_rules, unknown_rules_ahead};
 pub use spec::{ChainSpec, ChainType, Properties, SPEC_BYTES_MAX};
 pub use trace::{Trace, TraceError, dry_run, dry_run_signed, trace_block};
 pub use transaction::{

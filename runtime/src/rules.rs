@@ -40,6 +40,13 @@ impl Rules {
         found.map_or_else(|| Self::at(later), |spec_version| Self { spec_version })
     }
 
+    /// The rules of a number, if this program knows them.
+    pub fn of_version(spec_version: u32) -> Option<Self> {
+        let is_known = (SPEC_VERSION_MIN..=SPEC_VERSION).contains(&spec_version)
+            || spec_version == REHEARSAL_SPEC_VERSION;
+        is_known.then_some(Self { spec_version })
+    }
+
     /// Their number.
     pub fn spec_version(self) -> u32 {
         self.spec_version
@@ -93,8 +100,8 @@ impl Rules {
 
     /// Whether this program can make blocks by these rules on the chain with this state.
     pub(crate) fn is_known(self, state: &dyn StateRead) -> bool {
-        (SPEC_VERSION_MIN..=SPEC_VERSION).contains(&self.spec_version)
-            || self == Self::REHEARSAL && system::rehearsals(state)
+        Self::of_version(self.spec_version).is_some()
+            && (self != Self::REHEARSAL || system::rehearsals(state))
     }
 
     fn described(self) -> Option<&'static Described> {
@@ -135,6 +142,12 @@ fn digest(rules: Rules) -> Hash {
 /// Whether the block of this height, after this state, brings new rules: its header says so then.
 pub fn brings_rules(state: &dyn StateRead, height: Height) -> bool {
     system::upgrade_due(state, height).is_some()
+}
+
+/// Version and height of a change of the rules to come that this program does not know: it must be replaced before.
+pub fn unknown_rules_ahead(state: &dyn StateRead) -> Option<(u32, Height)> {
+    let system::ScheduledUpgrade { spec_version, height } = system::scheduled_upgrade(state)?;
+    (!Rules { spec_version }.is_known(state)).then_some((spec_version, height))
 }
 
 /// The rules without which the block of this height cannot be made, if this program does not know them: those that it is made

@@ -24,7 +24,7 @@ use std::{borrow::Cow, fmt};
 /// Most tasks that one page holds.
 pub const TASKS_PAGE_MAX: u32 = 100;
 /// Most tasks that are looked at for one page; a filter that fits few ends a page early.
-pub const TASKS_SCANNED_MAX: usize = 10_000;
+pub const TASKS_SCANNED_MAX: usize = 1_000;
 /// Most payouts that one answer lists.
 pub const PAYOUTS_MAX: usize = 1_000;
 

@@ -45,6 +45,8 @@ pub(crate) struct Delivery {
     pub nonce: Nonce,
     /// The first height at which it can no longer be included.
     pub dies_at: Height,
+    /// The rules that it was signed for; it is void after a change of them.
+    pub spec_version: u32,
 }
 
 /// The folder of entries.

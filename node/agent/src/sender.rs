@@ -15,7 +15,7 @@ use client::{
     },
 };
 use primitives::{
-    AccountId, Hash, Height, Nonce, OpaqueTransaction,
+    AccountId, Hash, Height, OpaqueTransaction,
     crypto::pair::{Pair, Sr25519Pair},
 };
 use std::{
@@ -162,8 +162,8 @@ impl Sender {
         };
         let call = RuntimeCall::Validations(call);
         let tx = client.sign(&self.pair, &call, TxOptions::default()).await?;
-        let SignedTx { bytes, nonce, dies_at, .. } = tx.clone();
-        entry.delivery = Some(Delivery { bytes: bytes.0, nonce, dies_at });
+        let SignedTx { bytes, nonce, dies_at, spec_version, .. } = tx.clone();
+        entry.delivery = Some(Delivery { bytes: bytes.0, nonce, dies_at, spec_version });
         self.keep(entry).map_err(Stop::Local)?;
         Ok(client.watch(&tx).await?)
     }
@@ -181,9 +181,8 @@ async fn stored(
     delivery: &Delivery,
 ) -> Result<Stored, client::Error> {
     let head = client.finalised().await?;
-    let (account, nonce, dies_at) = (*account, delivery.nonce, delivery.dies_at);
-    let judge =
-        move |state: &dyn StateRead| judge(state, head.height, &account, &task, nonce, dies_at);
+    let (account, delivery) = (*account, delivery.clone());
+    let judge = move |state: &dyn StateRead| judge(state, head.height, &account, &task, &delivery);
     client.query(Some(head.hash), judge).await
 }
 
@@ -192,8 +191,7 @@ fn judge(
     height: Height,
     account: &AccountId,
     task: &Hash,
-    nonce: Nonce,
-    dies_at: Height,
+    delivery: &Delivery,
 ) -> Stored {
     let record = tasks::task(state, task);
     let waits = record.is_some_and(|record| {
@@ -202,9 +200,10 @@ fn judge(
                 slot.agent == *account && slot.state == SlotState::Assigned
             })
     });
-    let passed =
-        system::account(state, account).nonce > nonce || height.saturating_add(1) >= dies_at;
-    match (waits, passed) {
+    let is_void = system::spec_version(state) != Some(delivery.spec_version)
+        || system::account(state, account).nonce > delivery.nonce
+        || height.saturating_add(1) >= delivery.dies_at;
+    match (waits, is_void) {
         (false, _) => Stored::Needless,
         (true, true) => Stored::Dead,
         (true, false) => Stored::Alive,
@@ -212,9 +211,10 @@ fn judge(
 }
 
 fn signed(signer: AccountId, delivery: &Delivery) -> SignedTx {
-    let bytes = OpaqueTransaction(delivery.bytes.clone());
+    let Delivery { bytes, nonce, dies_at, spec_version } = delivery.clone();
+    let bytes = OpaqueTransaction(bytes);
     let hash = bytes.hash();
-    SignedTx { bytes, hash, signer, nonce: delivery.nonce, dies_at: delivery.dies_at }
+    SignedTx { bytes, hash, signer, nonce, dies_at, spec_version }
 }
 
 fn enrolment(profile: agents::Profile, stake: Option<primitives::Balance>) -> RuntimeCall {

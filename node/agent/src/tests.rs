@@ -437,7 +437,7 @@ fn a_journal_gives_back_what_it_kept() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (journal, entries) = Journal::open(folder.path()).expect("it opens");
     assert!(entries.is_empty());
-    let delivery = Delivery { bytes: vec![9; 200], nonce: 4, dies_at: 70 };
+    let delivery = Delivery { bytes: vec![9; 200], nonce: 4, dies_at: 70, spec_version: 1 };
     let signed = Entry { delivery: Some(delivery), ..entry(id(1), 0) };
     for entry in [&entry(id(1), 0), &signed, &entry(id(2), 3)] {
         journal.keep(entry).expect("it is written");

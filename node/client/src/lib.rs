@@ -52,17 +52,13 @@ pub struct Chain {
     pub name: String,
     /// Hash of its first block: its name for programs.
     pub genesis: Hash,
-    /// Version of its rules.
-    pub spec_version: u32,
-    /// Version of its transactions' format.
-    pub transaction_version: u32,
 }
 
 impl Client {
     /// Connect to a node at a `ws://` address, or at an `http://` one, where nothing can be watched.
     ///
     /// # Errors
-    /// If nothing answers there, or a chain whose runtime this program was not built for.
+    /// If nothing answers there, or a chain whose rules this program does not know.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         let rpc = Transport::connect(url).await?;
         let version = rpc.request("state_getRuntimeVersion", rpc_params![]).await;
@@ -74,8 +70,7 @@ impl Client {
         let genesis = rpc.request("chain_getBlockHash", rpc_params![0]).await?;
         let name = rpc.request("system_chain", rpc_params![]).await?;
         version.check(url)?;
-        let VersionJson { spec_version, transaction_version, .. } = version;
-        let chain = Chain { name, genesis, spec_version, transaction_version };
+        let chain = Chain { name, genesis };
         Ok(Self { inner: Arc::new(Inner { url: url.to_owned(), rpc, chain }) })
     }
 
@@ -94,6 +89,17 @@ impl Client {
     /// The chain that the node is on.
     pub fn chain(&self) -> &Chain {
         &self.inner.chain
+    }
+
+    /// Version of the rules after a block, by which its child is made and transactions for it are signed.
+    ///
+    /// # Errors
+    /// If this program does not know them: the chain has changed its rules since it was built.
+    pub async fn spec_version(&self, at: Hash) -> Result<u32, Error> {
+        let version: VersionJson =
+            self.rpc().request("state_getRuntimeVersion", rpc_params![at]).await?;
+        version.check(&self.inner.url)?;
+        Ok(version.spec_version)
     }
 
     /// Version of the node's software.

@@ -8,7 +8,7 @@ use primitives::{
     AccountId, Balance, Era, Hash, Height, MultiAddress, Nonce, OpaqueTransaction, SigningContext,
     Transaction, TransactionExtra, crypto::pair::Pair, signing_payload,
 };
-use runtime::{RuntimeCall, RuntimeEvent, view::Bytes};
+use runtime::{RuntimeCall, RuntimeEvent, TRANSACTION_VERSION, view::Bytes};
 use std::time::Duration;
 
 /// In how many blocks a transaction must be included unless told otherwise.
@@ -41,6 +41,8 @@ pub struct SignedTx {
     pub nonce: Nonce,
     /// The first height at which it can no longer be included.
     pub dies_at: Height,
+    /// The rules that it was signed for; it is void after a change of them.
+    pub spec_version: u32,
 }
 
 /// A transaction in a finalised block.
@@ -86,11 +88,12 @@ impl Client {
         let head = self.finalised().await?;
         let era = Era::mortal(PERIOD_BLOCKS, head.height);
         let birth = self.block_hash(era.birth(head.height)).await?;
-        let chain = self.chain();
+        // The chain may have changed its rules since this program connected.
+        let spec_version = self.spec_version(head.hash).await?;
         let context = SigningContext {
-            spec_version: chain.spec_version,
-            transaction_version: chain.transaction_version,
-            genesis: chain.genesis,
+            spec_version,
+            transaction_version: TRANSACTION_VERSION,
+            genesis: self.chain().genesis,
             birth,
             metadata_digest: None,
         };
@@ -100,7 +103,8 @@ impl Client {
         let transaction = Transaction::Signed { address, signature, extra, call };
         let bytes = OpaqueTransaction(transaction.encode());
         let hash = bytes.hash();
-        Ok(SignedTx { bytes, hash, signer: account, nonce, dies_at: era.death(head.height) })
+        let dies_at = era.death(head.height);
+        Ok(SignedTx { bytes, hash, signer: account, nonce, dies_at, spec_version })
     }
 
     /// Hand a transaction to the node's pool.

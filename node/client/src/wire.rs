@@ -3,6 +3,7 @@
 use crate::Error;
 use codec::DecodeAll;
 use primitives::{Digest, DigestItem, Hash, Header, Height};
+use runtime::Rules;
 use serde::{Deserialize, Deserializer};
 
 /// The runtime's version.
@@ -15,13 +16,13 @@ pub(crate) struct VersionJson {
 }
 
 impl VersionJson {
-    /// Whether this program was built for that runtime.
+    /// Whether this program knows the rules.
     pub fn check(&self, url: &str) -> Result<(), Error> {
         let built = runtime::version();
-        let same = self.spec_name == built.spec_name
-            && self.spec_version == built.spec_version
+        let is_known = self.spec_name == built.spec_name
+            && Rules::of_version(self.spec_version).is_some()
             && self.transaction_version == built.transaction_version;
-        if same {
+        if is_known {
             return Ok(());
         }
         let named = |name: &str, spec: u32, transactions: u32| {

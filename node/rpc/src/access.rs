@@ -1,10 +1,10 @@
 //! What a connection may call, and how much work it may ask for.
 
-use crate::{Config, error::Error};
+use crate::{Config, error::Error, flow::Account};
 use std::{
     collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -30,10 +30,16 @@ const LIST: Cost = Cost { base_us: 500, per_kib_us: 1 };
 const SUBMIT: Cost = Cost { base_us: 30, per_kib_us: 20 };
 /// A call into the runtime, or metadata.
 const CALL: Cost = Cost { base_us: 500, per_kib_us: 20 };
-/// The run of a transaction, or a block's events in words.
-const RUN: Cost = Cost { base_us: 5_000, per_kib_us: 100 };
+/// A block's events in words, or a search among all tasks.
+const WALK: Cost = Cost { base_us: 5_000, per_kib_us: 100 };
+/// The run of a transaction, and of what is due in the block that it would stand in.
+const RUN: Cost = Cost { base_us: 50_000, per_kib_us: 100 };
 /// Proofs, for which the chain may take blocks out of its tree; or values after many blocks.
 const HEAVY: Cost = Cost { base_us: 20_000, per_kib_us: 300 };
+/// Addresses that are remembered before those are forgotten that have no connection and are not ahead of their rate.
+const ADDRESSES_MAX: usize = 4_096;
+/// The part of an IPv6 address that names a network.
+const NETWORK_MASK: u128 = !0 << 64;
 /// The run of a whole block.
 const TRACE: Cost = Cost { base_us: 500_000, per_kib_us: 1 };
 
@@ -55,7 +61,6 @@ fn cost(method: &str) -> Cost {
         | "state_getKeysPaged"
         | "state_getKeysPagedAt"
         | "author_pendingExtrinsics"
-        | "artel_tasks"
         | "artel_payouts" => LIST,
         "state_call"
         | "state_callAt"
@@ -65,7 +70,8 @@ fn cost(method: &str) -> Cost {
         | "payment_queryInfo"
         | "payment_queryFeeDetails"
         | "rpc.discover" => CALL,
-        "artel_estimate" | "artel_explain" | "system_dryRun" | "system_dryRunAt" => RUN,
+        "artel_explain" | "artel_tasks" => WALK,
+        "artel_estimate" | "system_dryRun" | "system_dryRunAt" => RUN,
         "state_getReadProof" | "state_queryStorage" => HEAVY,
         "artel_trace" => TRACE,
         _ => SHORT,
@@ -102,14 +108,30 @@ impl Access {
         let Cost { base_us, per_kib_us } = cost(method);
         let kibibytes = u64::try_from(bytes / 1_024).unwrap_or(u64::MAX);
         let cost_us = base_us.saturating_add(kibibytes.saturating_mul(per_kib_us));
-        let took =
-            Duration::from_nanos(cost_us.saturating_mul(1_000_000_000) / u64::from(self.rate));
-        let wait = pace.take(took, self.burst, Instant::now());
+        let wait = pace.take(self.at_rate(cost_us), self.burst, Instant::now());
         wait.map_err(|wait| Error::TooFast { method, wait_ms: wait.as_millis().max(1) })
+    }
+
+    /// Takes what work has cost of a core, whatever its price was.
+    pub fn charge(&self, spent: Duration, pace: &Pace) {
+        let spent_us = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);
+        pace.add(self.at_rate(spent_us), Instant::now());
+    }
+
+    /// Waits until more work may be done for a caller that has not asked for it just now.
+    pub async fn wait(&self, pace: &Pace) {
+        while let Err(wait) = pace.take(Duration::ZERO, self.burst, Instant::now()) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// How long a worker takes that works at the rate.
+    fn at_rate(&self, cost_us: u64) -> Duration {
+        Duration::from_nanos(cost_us.saturating_mul(1_000_000_000) / u64::from(self.rate))
     }
 }
 
-/// How far a connection is ahead of its rate: when a worker of this rate would be done with all that it asked for.
+/// How far a caller is ahead of its rate: when a worker of this rate would be done with all that it asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pace(Arc<Mutex<Option<Instant>>>);
 
@@ -127,42 +149,82 @@ impl Pace {
         *done = Some(begin + took);
         Ok(())
     }
+
+    /// Adds work that was done already.
+    fn add(&self, took: Duration, now: Instant) {
+        let mut done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *done = Some(done.filter(|done| *done > now).unwrap_or(now) + took);
+    }
+
+    /// Whether such a worker would be done by now.
+    fn is_done(&self, now: Instant) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|done| done <= now)
+    }
 }
 
-/// Connections by address; those of this machine are not counted, as a proxy on it speaks for many.
+/// Who is connected, by address. Connections from one address share its rate, and a new one goes on where those before it
+/// were. Those of this machine stand for themselves, as a proxy on it speaks for many.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Peers(Arc<Mutex<HashMap<IpAddr, u32>>>);
+pub(crate) struct Peers(Arc<Mutex<HashMap<IpAddr, Address>>>);
+
+#[derive(Debug, Default)]
+struct Address {
+    connections: u32,
+    pace: Pace,
+    account: Arc<Account>,
+}
 
 impl Peers {
     /// Counts a connection until the guard goes; `None` if the address has too many.
     pub fn enter(&self, address: IpAddr, max: u32) -> Option<Peer> {
-        let address = address.to_canonical();
+        let address = network(address);
         if address.is_loopback() {
-            return Some(Peer(None));
+            return Some(Peer::default());
         }
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= max {
+        let mut peers = self.peers();
+        if peers.len() >= ADDRESSES_MAX {
+            let now = Instant::now();
+            peers.retain(|_, known| known.connections > 0 || !known.pace.is_done(now));
+        }
+        let known = peers.entry(address).or_default();
+        if known.connections >= max {
             return None;
         }
-        *count += 1;
-        Some(Peer(Some((self.clone(), address))))
+        known.connections += 1;
+        let (pace, account) = (known.pace.clone(), known.account.clone());
+        Some(Peer { pace, account, counted: Some((self.clone(), address)) })
+    }
+
+    fn peers(&self) -> MutexGuard<'_, HashMap<IpAddr, Address>> {
+        // A panic inside leaves the counts whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A connection that is counted.
+/// What one caller has: an address, of IPv6 all that a subscriber of the internet gets.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            Ipv6Addr::from_bits(address.to_bits() & NETWORK_MASK).into()
+        }
+        address => address,
+    }
+}
+
+/// A connection that is counted, the work that it may still ask for, and what its caller has.
 #[derive(Debug, Default)]
-pub(crate) struct Peer(Option<(Peers, IpAddr)>);
+pub(crate) struct Peer {
+    pub pace: Pace,
+    pub account: Arc<Account>,
+    counted: Option<(Peers, IpAddr)>,
+}
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        let Some((peers, address)) = &self.0 else { return };
-        let mut counts = peers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(address);
-            }
+        if let Some((peers, address)) = &self.counted
+            && let Some(known) = peers.peers().get_mut(address)
+        {
+            known.connections -= 1;
         }
     }
 }
@@ -189,6 +251,15 @@ mod tests {
     }
 
     #[test]
+    fn what_work_has_cost_is_charged_whatever_its_price_was() {
+        let (access, pace) = (Access::new(&Config::default()), Pace::default());
+        assert!(access.admit("state_getStorage", 0, &pace).is_ok());
+        access.charge(60 * SECOND, &pace);
+        let refused = access.admit("state_getStorage", 0, &pace);
+        assert!(matches!(refused, Err(Error::TooFast { wait_ms: 40_000..60_001, .. })));
+    }
+
+    #[test]
     fn an_address_has_so_many_connections_and_this_machine_any() {
         let peers = Peers::default();
         let other: IpAddr = "192.0.2.1".parse().expect("an address");
@@ -201,6 +272,24 @@ mod tests {
         assert!(peers.enter(mapped, 2).is_some());
         for _ in 0..5 {
             assert!(peers.enter("::1".parse().expect("an address"), 0).is_some());
+        }
+        let network =
+            ["2001:db8::1", "2001:db8::2:1"].map(|text| text.parse().expect("an address"));
+        let _third = peers.enter(network[0], 1).expect("there is room");
+        assert!(peers.enter(network[1], 1).is_none(), "it is the same caller's");
+    }
+
+    #[test]
+    fn who_connects_anew_goes_on_where_it_was() {
+        let (peers, now) = (Peers::default(), Instant::now());
+        let other: IpAddr = "192.0.2.1".parse().expect("an address");
+        let enter = || peers.enter(other, 2).expect("there is room");
+        assert_eq!(enter().pace.take(9 * SECOND, 10 * SECOND, now), Ok(()));
+        assert_eq!(enter().pace.take(2 * SECOND, 10 * SECOND, now), Err(SECOND));
+        let local = || peers.enter("127.0.0.1".parse().expect("an address"), 2);
+        for _ in 0..2 {
+            let pace = &local().expect("there is room").pace;
+            assert_eq!(pace.take(9 * SECOND, 10 * SECOND, now), Ok(()));
         }
     }
 }

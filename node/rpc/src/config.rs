@@ -19,9 +19,9 @@ pub const RESPONSE_BYTES: RangeInclusive<u32> = 16 << 20..=256 << 20;
 pub const SUBSCRIPTIONS: RangeInclusive<u32> = 1_024..=65_536;
 /// Most requests of one batch that can be configured.
 pub const BATCH_MAX: u32 = 10_000;
-/// Least and most work that one connection may ask for each second, in microseconds of one core.
+/// Least and most work that one caller may ask for each second, in microseconds of one core.
 pub const RATE: RangeInclusive<u32> = 10_000..=1_000_000_000;
-/// Least and most seconds of work that an idle connection saves up.
+/// Least and most seconds of work that an idle caller saves up.
 pub const BURST_S: RangeInclusive<u32> = 1..=3_600;
 /// Most origins that can be named.
 pub const ORIGINS_MAX: usize = 64;
@@ -71,6 +71,8 @@ pub const OPERATIONS_PER_FOLLOW_MAX: usize = 32;
 pub(crate) const FOLLOW_LAG_BLOCKS_MAX: Height = 128;
 /// Final blocks that a follow is told of when it begins.
 pub(crate) const FINALIZED_TOLD_MAX: Height = 16;
+/// Keys that are read of one request of storage.
+pub(crate) const QUERIES_READ_MAX: usize = 16 * QUERIES_MAX;
 /// Keys of one request of storage; more are discarded, and the client is told so.
 pub(crate) const QUERIES_MAX: usize = 1_024;
 /// Keys of storage that are read at a time; the last item may take more.
@@ -115,9 +117,10 @@ pub struct Config {
     pub batch_max: u32,
     /// Which methods are served.
     pub methods: MethodPolicy,
-    /// Work that one connection may ask for each second, in microseconds of one core; each method has its price.
+    /// Work that one caller may ask for each second, in microseconds of one core; each method has its price. A caller is an
+    /// address, or a connection from this machine.
     pub rate: u32,
-    /// Seconds of that work that an idle connection saves up.
+    /// Seconds of that work that an idle caller saves up.
     pub burst_s: u32,
     /// Most connections from one address; this machine's are not counted.
     pub connections_per_ip_max: u32,

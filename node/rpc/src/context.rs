@@ -92,12 +92,15 @@ impl Context {
     /// The height of a block that everybody may know of; of the head if none is named.
     fn height(&self, head: &Head, at: Option<Hash>) -> Result<Height, Error> {
         let Some(hash) = at.filter(|hash| *hash != head.hash) else { return Ok(head.height) };
-        let height = self.database().height(&hash)?.ok_or(Error::UnknownBlock(hash))?;
-        if height > head.height {
-            // It is stored, and will be the head in a moment.
-            return Err(Error::UnknownBlock(hash));
-        }
-        Ok(height)
+        let height = self.database().height(&hash)?;
+        // One that is stored above the head will be the head in a moment.
+        height.filter(|height| *height <= head.height).ok_or(Error::UnknownBlock(hash))
+    }
+
+    /// The height of a block that everybody may know of, if there is one of this hash.
+    pub fn known_height(&self, hash: &Hash) -> Result<Option<Height>, Error> {
+        let head = self.head().height;
+        Ok(self.database().height(hash)?.filter(|height| *height <= head))
     }
 
     /// A value in the state after a block, if it is small and known without a look into the database.

@@ -88,7 +88,7 @@ pub(crate) enum Error {
     )]
     Unsafe(&'static str),
     #[error(
-        "RPC rate limit exceeded: this connection asks for more work than the node gives to one; send {method} again in {wait_ms} ms, or have the operator raise rpc.rate"
+        "RPC rate limit exceeded: this caller asks for more work than the node gives to one; send {method} again in {wait_ms} ms, or have the operator raise rpc.rate"
     )]
     TooFast { method: &'static str, wait_ms: u128 },
     #[error("the node makes proofs for others: ask again in a moment")]

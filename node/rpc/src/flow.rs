@@ -2,10 +2,12 @@
 //! budget.
 //!
 //! jsonrpsee reads all that comes and runs each message in a task of its own, whose answer waits until it can be sent. A peer
-//! that sends and never reads would so fill the memory. Here, reading pauses while writing does and while the requests that
+//! that sends and never reads would so fill the memory. Here, reading pauses while writing does and while the messages that
 //! came and are not answered yet are large; methods with large answers pause with it, and while answers wait to be written.
+//! All bytes count from the moment they are read, whatever they are: as what comes in, then with the message that is worked
+//! on, then as an answer, until the socket has taken that.
 
-use crate::config::{REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX};
+use crate::config::{LARGE_IN_FLIGHT_MAX, REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX};
 use std::{
     io, mem,
     sync::{
@@ -14,21 +16,39 @@ use std::{
     },
     task::{Context, Poll, Waker},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
-/// Part of what is left of the budget that one connection may hold: who comes last still finds room.
+/// Part of what is left of the budget that one caller may hold: who comes last still finds room.
 const SHARE: usize = 4;
-/// There is room for so little always, as an error would be no smaller; how many requests are worked on bounds it.
+/// There is room for an answer or a notification of so little always, as an error would be no smaller; how many requests are
+/// worked on, and how many subscriptions there are, bounds it.
 const ALWAYS_BYTES: usize = 1 << 10;
-/// Who asks the socket for more bytes than this at once has made room for a message of that size.
+/// Bytes that come in are not counted up to this, as most messages are smaller. Who asks the socket for more at once has
+/// made room for a message of that size.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Bytes that all connections may hold together: of messages that come in, requests that are worked on, answers and
-/// notifications that are not written.
+/// Bytes that all connections may hold together: of messages that come in or are worked on, of what subscriptions keep, and
+/// of answers and notifications that are not written.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes_max: usize,
     held: AtomicUsize,
+}
+
+/// What one caller has with all its connections.
+#[derive(Debug)]
+pub(crate) struct Account {
+    held: AtomicUsize,
+    /// Permits for work that may wait for a disk or takes long. They are given back when that is done, though the connection
+    /// may have ended before.
+    pub work: Arc<Semaphore>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        let work = Arc::new(Semaphore::new(LARGE_IN_FLIGHT_MAX));
+        Self { held: AtomicUsize::new(0), work }
+    }
 }
 
 impl Default for Budget {
@@ -44,17 +64,22 @@ impl Budget {
         Self { bytes_max, held: AtomicUsize::new(0) }
     }
 
-    /// Takes bytes for a connection that holds `own` already; it gets no more than its share.
-    fn take(&self, own: usize, bytes: usize) -> bool {
+    /// Takes bytes for a caller, who gets no more than its share.
+    fn take(&self, account: &Account, bytes: usize) -> bool {
+        let own = account.held.load(Ordering::Relaxed);
         let taken = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             let share = self.bytes_max.saturating_sub(held) / SHARE;
             (bytes <= ALWAYS_BYTES || own + bytes <= share).then_some(held + bytes)
         });
+        if taken.is_ok() {
+            account.held.fetch_add(bytes, Ordering::Relaxed);
+        }
         taken.is_ok()
     }
 
-    fn give_back(&self, bytes: usize) {
+    fn give_back(&self, account: &Account, bytes: usize) {
         self.held.fetch_sub(bytes, Ordering::Relaxed);
+        account.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Bytes that are held.
@@ -71,6 +96,7 @@ pub(crate) struct Flow(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     budget: Arc<Budget>,
+    account: Arc<Account>,
     state: Mutex<State>,
     /// Told when the peer reads again.
     flows: Notify,
@@ -82,11 +108,13 @@ struct State {
     stalled: bool,
     /// Nothing is written any more; it may have taken nothing for too long.
     given_up: bool,
-    /// Bytes of the message that is coming in, if it is large.
+    /// Bytes that came since the last message was taken.
+    arrived: usize,
+    /// What is counted of them, and of those that are about to come.
     incoming: usize,
-    /// Bytes of requests that are not answered, and of answers that are not among the unwritten yet.
+    /// Bytes of messages that are not answered, and of answers that are not among the unwritten yet.
     working: usize,
-    /// Bytes of answers that are on their way to the socket.
+    /// Bytes of answers and notifications that are on their way to the socket.
     unwritten: usize,
     /// Who waits to read.
     reader: Option<Waker>,
@@ -101,10 +129,6 @@ impl State {
         self.given_up || !self.stalled && self.unwritten <= UNWRITTEN_BYTES_MAX
     }
 
-    fn held(&self) -> usize {
-        self.incoming + self.working + self.unwritten
-    }
-
     /// Lets the reader go on if it may.
     fn wake(&mut self) {
         if self.is_open()
@@ -115,17 +139,34 @@ impl State {
     }
 }
 
+impl Shared {
+    fn take(&self, bytes: usize) -> bool {
+        self.budget.take(&self.account, bytes)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.budget.give_back(&self.account, bytes);
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.budget.give_back(state.held());
+        let bytes = state.incoming + state.unwritten;
+        self.budget.give_back(&self.account, bytes);
     }
 }
 
 impl Flow {
     /// A new connection's.
-    pub fn new(budget: Arc<Budget>) -> Self {
-        Self(Arc::new(Shared { budget, state: Mutex::default(), flows: Notify::new() }))
+    pub fn new(budget: Arc<Budget>, account: Arc<Account>) -> Self {
+        let (state, flows) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Shared { budget, account, state, flows }))
+    }
+
+    /// What its caller has.
+    pub fn account(&self) -> &Account {
+        &self.0.account
     }
 
     /// Waits until the peer reads, and has read most of what it asked for.
@@ -142,29 +183,46 @@ impl Flow {
         }
     }
 
-    /// Counts the bytes of a request or its answer until the guard goes; `None` if there is no room for them.
+    /// Counts the bytes of an answer or a notification until the guard goes; `None` if there is no room for them.
     pub fn hold(&self, bytes: usize) -> Option<Held> {
-        let mut state = self.state();
-        if !self.0.budget.take(state.held(), bytes) {
+        if !self.0.take(bytes) {
             return None;
         }
-        state.working += bytes;
+        self.state().working += bytes;
         Some(Held { flow: self.clone(), bytes })
     }
 
-    /// Makes room for a message that comes in and needs so many bytes in all; what is small needs none.
-    pub fn expect(&self, bytes: usize) -> io::Result<()> {
+    /// Counts what a subscription or an operation keeps until the guard goes; `None` if there is no room for it.
+    pub fn keep(&self, bytes: usize) -> Option<Kept> {
+        self.0.take(bytes).then(|| Kept { flow: self.clone(), bytes })
+    }
+
+    /// Makes room for what comes in next, of which so much is asked for at once.
+    pub fn expect(&self, asked: usize) -> io::Result<()> {
         let mut state = self.state();
-        if bytes <= BUFFER_BYTES {
-            // The one before has been read.
-            self.0.budget.give_back(mem::take(&mut state.incoming));
-        } else if bytes > state.incoming {
-            if !self.0.budget.take(state.held(), bytes - state.incoming) {
+        let coming = if asked > BUFFER_BYTES { asked } else { 0 };
+        let wanted = state.arrived + coming;
+        if wanted > BUFFER_BYTES && wanted > state.incoming {
+            if !self.0.take(wanted - state.incoming) {
                 return Err(io::Error::other("there is no room for so large a message"));
             }
-            state.incoming = bytes;
+            state.incoming = wanted;
         }
         Ok(())
+    }
+
+    /// Bytes have come in.
+    pub fn arrived(&self, bytes: usize) {
+        self.state().arrived += bytes;
+    }
+
+    /// A message has come in and is worked on: it counts until the guard goes.
+    pub fn message(&self) -> Held {
+        let mut state = self.state();
+        state.arrived = 0;
+        let bytes = mem::take(&mut state.incoming);
+        state.working += bytes;
+        Held { flow: self.clone(), bytes }
     }
 
     /// Bytes have left.
@@ -176,7 +234,7 @@ impl Flow {
         }
         let flowed = state.flows();
         state.unwritten -= counted;
-        self.0.budget.give_back(counted);
+        self.0.give_back(counted);
         if !flowed && state.flows() {
             self.0.flows.notify_waiters();
         }
@@ -247,9 +305,22 @@ impl Drop for Held {
         if self.bytes > 0 {
             let mut state = self.flow.state();
             state.working -= self.bytes;
-            self.flow.0.budget.give_back(self.bytes);
+            self.flow.0.give_back(self.bytes);
             state.wake();
         }
+    }
+}
+
+/// Bytes that are kept for a connection, and do not keep it from being read.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    flow: Flow,
+    bytes: usize,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.flow.0.give_back(self.bytes);
     }
 }
 

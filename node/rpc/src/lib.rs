@@ -5,7 +5,6 @@ mod access;
 mod api;
 mod args;
 mod backend;
-mod body;
 mod broadcasts;
 mod config;
 mod context;

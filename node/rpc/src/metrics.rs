@@ -4,6 +4,7 @@ use crate::{
     access::{Access, Pace},
     broadcasts::Broadcasts,
     config::{BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_MAX, LARGE_IN_FLIGHT_MAX},
+    context::Context,
     error::Error,
     flow::{Flow, Held},
     follows::Follows,
@@ -24,7 +25,12 @@ use prometheus_client::{
     },
     registry::Registry,
 };
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use rustix::time::{ClockId, clock_gettime};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bounds of the histogram of time: from half a millisecond, each twice the one before.
@@ -36,6 +42,8 @@ const ENDS_QUIETLY: [&str; 2] = ["chainHead_v1_unfollow", "archive_v1_stopStorag
 /// This ends what the client must know to be under way.
 const ENDS_STRICTLY: &str = "transactionWatch_v1_unwatch";
 
+/// Longest id that is repeated where there is no room for an answer.
+const ID_BYTES_MAX: usize = 256;
 /// Any method that is not served, so that callers cannot make up series.
 const UNKNOWN: &str = "unknown";
 
@@ -193,7 +201,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// A new connection's.
-    pub fn new(flow: Flow) -> Self {
+    pub fn new(flow: Flow, pace: Pace) -> Self {
         let permits = |count| Arc::new(Semaphore::new(count));
         Self {
             flow,
@@ -202,8 +210,37 @@ impl Session {
             batches: permits(BATCHES_IN_FLIGHT_MAX),
             broadcasts: Arc::default(),
             follows: Arc::default(),
-            pace: Pace::default(),
+            pace,
         }
+    }
+
+    /// Does what may wait for a disk or takes long, as much at a time as its caller may have, and charges for it.
+    pub async fn work<R: Send + 'static>(
+        &self,
+        context: &Arc<Context>,
+        work: impl FnOnce(&Context) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let permit = self.flow.account().work.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| Error::Stopping)?;
+        let pace = self.pace.clone();
+        let charged = move |context: &Context| {
+            let _permit = permit;
+            let before = core_time();
+            let done = work(context);
+            context.access.charge(core_time().saturating_sub(before), &pace);
+            done
+        };
+        context.blocking(charged).await
+    }
+
+    /// The same for what nobody asked for just now: a page or an update, for which a caller waits that is ahead of its rate.
+    pub async fn work_in_turn<R: Send + 'static>(
+        &self,
+        context: &Arc<Context>,
+        work: impl FnOnce(&Context) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        context.access.wait(&self.pace).await;
+        self.work(context, work).await
     }
 
     /// Waits for one of the permits, and until the peer reads.
@@ -212,6 +249,12 @@ impl Session {
         self.flow.flows().await;
         permit
     }
+}
+
+/// What this thread has taken of a core.
+fn core_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// What each connection's layer is made from.
@@ -314,23 +357,17 @@ where
         let (layer, flow) = (self.layer.clone(), self.session.flow.clone());
         let id = request.id();
         request.extensions_mut().insert(self.session.clone());
-        let size = bytes(&request);
-        let held = flow.hold(size);
-        let admitted = match &held {
-            Some(_) => layer.admit(method, size, &self.session),
-            None => Err(Error::Full(size).into()),
-        };
+        let admitted = layer.admit(method, bytes(&request), &self.session);
         let response = admitted.map(|()| self.inner.call(request));
         async move {
             let mut response = match response {
                 Ok(response) => layer.explain(method, id.clone(), response.await),
                 Err(refusal) => MethodResponse::error(id.clone(), refusal),
             };
-            drop(held);
             let size = response.as_json().get().len();
             let held = flow.hold(size);
             if held.is_none() {
-                response = full(id, size);
+                response = full(&id, size);
             }
             layer.metrics.note(method, started, &response);
             (response, held)
@@ -338,7 +375,10 @@ where
     }
 }
 
-fn full(id: Id<'_>, bytes: usize) -> MethodResponse {
+/// Where there is no room, there is none for a long id either.
+fn full(id: &Id<'_>, bytes: usize) -> MethodResponse {
+    let is_long = matches!(id, Id::Str(id) if id.len() > ID_BYTES_MAX);
+    let id = if is_long { Id::Null } else { id.clone() };
     MethodResponse::error(id, ErrorObjectOwned::from(Error::Full(bytes)))
 }
 
@@ -358,9 +398,11 @@ where
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let message = self.session.flow.message();
         let answer = self.answer(request);
         async move {
             let (response, held) = answer.await;
+            drop(message);
             if let Some(held) = held {
                 held.sending().sent();
             }
@@ -371,10 +413,9 @@ where
     /// As the innermost service does it, so that each request of the batch is counted.
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let this = self.clone();
-        let size = batch.iter().flatten().map(entry_bytes).sum();
-        let held = self.session.flow.hold(size);
+        let message = self.session.flow.message();
         async move {
-            let Some(_held) = held else { return full(Id::Null, size) };
+            let _message = message;
             let _turn = this.session.turn(&this.session.batches).await;
             let mut answers = BatchResponseBuilder::new_with_limit(this.layer.response_bytes_max);
             let (mut notified, mut held) = (false, Vec::new());
@@ -415,11 +456,4 @@ where
 /// Bytes of a request, as far as they matter.
 fn bytes(request: &Request<'_>) -> usize {
     request.params.as_ref().map_or(0, |params| params.get().len())
-}
-
-fn entry_bytes(entry: &BatchEntry<'_>) -> usize {
-    match entry {
-        BatchEntry::Call(request) => bytes(request),
-        BatchEntry::Notification(_) => 0,
-    }
 }

@@ -1,6 +1,7 @@
 //! How methods and subscriptions are registered: under all their names, with the bounds that all share.
 
 use crate::{
+    access::Pace,
     args::Args,
     context::Context,
     error::Error,
@@ -136,12 +137,16 @@ impl Module {
         names: &[&'static str],
         run: impl Fn(Arc<Context>, Args) -> F + Clone + Send + Sync + 'static,
     ) where
-        R: Serialize + Send,
+        R: Serialize + Send + 'static,
         F: Future<Output = Result<R, Error>> + Send,
     {
         self.register(names, true, move |context, session, args| {
-            let answer = run(context, args);
-            async move { Ok(Written::large(&answer.await?, &session.flow)?.into()) }
+            let answer = run(context.clone(), args);
+            async move {
+                let (value, flow) = (answer.await?, session.flow.clone());
+                let work = move |_: &Context| Written::large(&value, &flow);
+                session.work(&context, work).await.map(Answer::from)
+            }
         });
     }
 
@@ -216,7 +221,7 @@ impl Module {
 /// What the request's connection holds.
 fn session(extensions: &Extensions) -> Arc<Session> {
     let session = extensions.get::<Arc<Session>>().cloned();
-    session.unwrap_or_else(|| Arc::new(Session::new(Flow::default())))
+    session.unwrap_or_else(|| Arc::new(Session::new(Flow::default(), Pace::default())))
 }
 
 /// Runs a method away from the threads that serve sockets, and writes its answer there.
@@ -226,8 +231,9 @@ async fn blocking<R: Serialize + 'static>(
     args: Args,
     run: fn(&Context, Args) -> Result<R, Error>,
 ) -> Result<Answer<Written>, Error> {
-    let work = move |context: &Context| Written::large(&run(context, args)?, &session.flow);
-    context.blocking(work).await.map(Answer::from)
+    let flow = session.flow.clone();
+    let work = move |context: &Context| Written::large(&run(context, args)?, &flow);
+    session.work(&context, work).await.map(Answer::from)
 }
 
 /// Runs a method with its bounds and turns what it says into an answer.

@@ -4,7 +4,6 @@ use crate::{
     Backend, Config, ConfigError,
     access::{Access, Peer, Peers},
     api,
-    body::Counted,
     config::{CONNECTIONS_SPARE, SILENCE_MAX},
     context::Context,
     flow::{Budget, Flow},
@@ -13,7 +12,7 @@ use crate::{
     socket::Socket,
 };
 use http::{HeaderValue, Method, header};
-use hyper::{body::Incoming, server::conn::http1};
+use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -205,15 +204,13 @@ impl Connections {
             tracing::debug!(%error, "a connection ended as it began");
             return;
         }
-        let flow = Flow::new(self.budget.clone());
+        let flow = Flow::new(self.budget.clone(), peer.account.clone());
+        let session = Arc::new(Session::new(flow.clone(), peer.pace.clone()));
         let kept = (place, peer, self.stop.clone());
-        let socket = Socket::new(socket, flow.clone(), SILENCE_MAX, kept);
-        let (session, layer) = (Arc::new(Session::new(flow.clone())), self.layer.clone());
+        let socket = Socket::new(socket, flow, SILENCE_MAX, kept);
+        let layer = self.layer.clone();
         let http = tower::ServiceBuilder::new()
             .layer(self.cors.clone())
-            .map_request(move |request: http::Request<Incoming>| {
-                request.map(|body| Counted::new(body, flow.clone()))
-            })
             .layer(RequestBodyTimeoutLayer::new(SILENCE_MAX));
         let rpc =
             RpcServiceBuilder::new().layer_fn(move |inner| layer.service(inner, session.clone()));

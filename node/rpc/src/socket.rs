@@ -88,7 +88,10 @@ impl<S: AsyncRead> AsyncRead for Socket<S> {
         let this = self.get_mut();
         ready!(this.flow.poll_open(cx))?;
         this.flow.expect(buffer.remaining())?;
-        Pin::new(&mut this.inner).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.inner).poll_read(cx, buffer))?;
+        this.flow.arrived(buffer.filled().len() - before);
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -58,13 +58,18 @@ impl Subscriber {
         let bytes = message.get().len();
         let Some(held) = self.flow.hold(bytes) else {
             tracing::debug!(bytes, "a subscriber that reads too little is cut off");
-            self.flow.give_up();
-            return Err(Closed);
+            return self.give_up();
         };
         let sending = held.sending();
         self.sink.send(message).await.map_err(|_| Closed)?;
         sending.sent();
         Ok(())
+    }
+
+    /// Gives its connection up.
+    pub fn give_up(&self) -> Result<(), Closed> {
+        self.flow.give_up();
+        Err(Closed)
     }
 
     /// Waits until the other side is gone.

@@ -13,6 +13,7 @@ use primitives::{
     crypto::{pair::Sr25519Pair, vrf},
 };
 use rpc::ProofRequest;
+use runtime::unknown_rules_ahead;
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -98,6 +99,7 @@ pub struct Shell {
 impl Shell {
     /// Runs until `stop` fires. An error stops the node.
     pub fn run(mut self, stop: &CancellationToken) -> Result<()> {
+        warn_of_rules(None, self.chain.head());
         let (commands, mut proofs) = (self.commands.clone(), self.proofs.clone());
         let mut rests_until = Instant::now();
         while !stop.is_cancelled() {
@@ -238,6 +240,7 @@ impl Shell {
     fn commit(&mut self, certificate: Certificate, body: &[u8]) -> Result<()> {
         let start = Instant::now();
         let (height, hash) = (certificate.height, certificate.block);
+        let ahead_before = unknown_rules_ahead(&self.chain.head().snapshot);
         let committed = match self.chain.commit(&hash, certificate.clone()) {
             Err(chain::Error::UnknownBlock(_)) => {
                 let block =
@@ -250,6 +253,7 @@ impl Shell {
             result => result?,
         };
         let Committed { head, included, .. } = committed;
+        warn_of_rules(ahead_before, &head);
         self.metrics.committed.observe(start.elapsed().as_secs_f64());
         self.metrics.note(&head, included.len());
         self.metrics.note_history(self.chain.database())?;
@@ -279,6 +283,18 @@ impl Shell {
 
     fn tell_pool(&self, control: Control) {
         let _ = self.pool.send(control);
+    }
+}
+
+/// Tells the operator in time of a change of the rules that needs another program, at a start and when it is scheduled.
+fn warn_of_rules(ahead_before: Option<(u32, Height)>, head: &Head) {
+    let ahead = unknown_rules_ahead(&head.snapshot).filter(|ahead| Some(*ahead) != ahead_before);
+    if let Some((spec_version, height)) = ahead {
+        tracing::warn!(
+            height,
+            spec_version,
+            "the chain changes its rules at this height, and this program does not know the new ones: install a newer one before"
+        );
     }
 }
 

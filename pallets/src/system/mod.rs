@@ -12,7 +12,10 @@ mod upgrade;
 
 pub use limits::*;
 pub use types::*;
-pub use upgrade::{note_rules, rehearsals, spec_version, spec_version_after, switch, upgrade_due};
+pub use upgrade::{
+    note_rules, rehearsals, scheduled_upgrade, spec_version, spec_version_after, switch,
+    upgrade_due,
+};
 
 use framework::{Blake2_128Concat, DispatchInfo, Entry, prelude::*};
 use primitives::{
@@ -89,7 +92,7 @@ pub enum Call {
     /// software does not know the new rules stop before that block.
     #[codec(index = 100)]
     schedule_upgrade {
-        /// The version of the new rules, above that of those in force.
+        /// The version of the new rules, the one after that of those in force.
         spec_version: u32,
         /// The last block by the rules before.
         height: Height,
@@ -155,7 +158,7 @@ pub enum Event {
 /// Why calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub enum Error {
-    /// The version is not above that of the rules in force.
+    /// The version is not the one after that of the rules in force.
     #[codec(index = 1)]
     SpecVersionNeedsToIncrease,
     /// The block is not to come, or this one brings the change that was scheduled before.

@@ -63,33 +63,36 @@ fn a_change_of_rules_goes_up_and_forward_and_can_be_taken_back() {
     });
     let upgrade = |spec_version, height| Call::schedule_upgrade { spec_version, height };
     let error = |error: Error| -> DispatchResult { Err(error.into()) };
-    assert_eq!(as_root(&mut state, upgrade(3, 9)), error(Error::SpecVersionNeedsToIncrease));
+    for wrong in [3, 5, u32::MAX] {
+        let refused = as_root(&mut state, upgrade(wrong, 9));
+        assert_eq!(refused, error(Error::SpecVersionNeedsToIncrease));
+    }
     assert_eq!(as_root(&mut state, upgrade(4, 5)), error(Error::TooLateForUpgrade));
     assert_eq!(as_root(&mut state, Call::cancel_upgrade), error(Error::NoUpgradeScheduled));
     let signed = act(&mut state, |cx| upgrade(4, 9).dispatch(cx, Origin::Signed(ALICE)));
     assert_eq!(signed.result, Err(DispatchError::BadOrigin));
 
     assert_eq!(as_root(&mut state, upgrade(4, 9)), Ok(()));
-    assert_eq!(as_root(&mut state, upgrade(6, 8)), Ok(()));
-    assert_eq!((upgrade_due(&state, 9), upgrade_due(&state, 8)), (None, Some(6)));
+    assert_eq!(as_root(&mut state, upgrade(4, 8)), Ok(()));
+    assert_eq!((upgrade_due(&state, 9), upgrade_due(&state, 8)), (None, Some(4)));
     assert_eq!(as_root(&mut state, Call::cancel_upgrade), Ok(()));
     assert_eq!(upgrade_due(&state, 8), None);
 
-    assert_eq!(as_root(&mut state, upgrade(6, 8)), Ok(()));
+    assert_eq!(as_root(&mut state, upgrade(4, 8)), Ok(()));
     let at_8 = act_in(&mut state, &block(8), |cx| {
         // The block's header says so already.
         assert_eq!(
             Call::cancel_upgrade.dispatch(cx, Origin::Root),
             error(Error::TooLateForUpgrade)
         );
-        assert_eq!(upgrade(9, 20).dispatch(cx, Origin::Root), error(Error::TooLateForUpgrade));
-        switch(cx, "artel", 6);
+        assert_eq!(upgrade(4, 20).dispatch(cx, Origin::Root), error(Error::TooLateForUpgrade));
+        switch(cx, "artel", 4);
         Ok(())
     });
     assert_eq!(at_8.events, [(INDEX, Event::CodeUpdated).encode()]);
-    assert_eq!((spec_version(&state), upgrade_due(&state, 8)), (Some(6), None));
+    assert_eq!((spec_version(&state), upgrade_due(&state, 8)), (Some(4), None));
     let versions = [0, 7, 8, 9].map(|height| spec_version_after(&state, height));
-    assert_eq!(versions, [Some(3), Some(3), Some(6), Some(6)]);
+    assert_eq!(versions, [Some(3), Some(3), Some(4), Some(4)]);
 }
 
 #[test]

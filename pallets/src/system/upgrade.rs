@@ -26,6 +26,11 @@ pub fn upgrade_due(state: &dyn StateRead, height: Height) -> Option<u32> {
     (scheduled.height == height).then_some(scheduled.spec_version)
 }
 
+/// The change of the rules that is to come, if any is.
+pub fn scheduled_upgrade(state: &dyn StateRead) -> Option<ScheduledUpgrade> {
+    SCHEDULED_UPGRADE.get(state)
+}
+
 /// Whether the chain may change to rules that are there to rehearse a change.
 pub fn rehearsals(state: &dyn StateRead) -> bool {
     REHEARSALS.get(state).unwrap_or_default()
@@ -50,7 +55,9 @@ pub fn note_rules(cx: &mut Ctx, spec_name: &str, spec_version: u32) {
 pub(super) fn schedule(cx: &mut Ctx, upgrade: ScheduledUpgrade) -> DispatchResult {
     let ScheduledUpgrade { spec_version, height } = upgrade;
     let in_force = self::spec_version(cx);
-    ensure(in_force.is_none_or(|now| spec_version > now), Error::SpecVersionNeedsToIncrease)?;
+    // A slip of the finger must not name rules that no program will ever know.
+    let next = in_force.map(|now| now.saturating_add(1));
+    ensure(next.is_none_or(|next| spec_version == next), Error::SpecVersionNeedsToIncrease)?;
     ensure(height > cx.block.height && !is_due(cx), Error::TooLateForUpgrade)?;
     SCHEDULED_UPGRADE.set(cx, &upgrade);
     cx.emit(Event::UpgradeScheduled { spec_version, height });

@@ -17,7 +17,7 @@ use primitives::{
 use scale_info::TypeInfo;
 
 /// Largest nonce with four bytes in a transaction, for an estimate that holds for all smaller ones.
-const NONCE_FOR_ESTIMATES: Nonce = (1 << 30) - 1;
+pub(crate) const NONCE_FOR_ESTIMATES: Nonce = (1 << 30) - 1;
 
 /// A task with all that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]

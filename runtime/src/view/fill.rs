@@ -182,7 +182,8 @@ fn subject(event: &RuntimeEvent) -> Option<(TaskId, Option<AccountId>, Option<Ba
             OfEscrow::ListingFeeBurned { task, amount } => Some((*task, None, Some(*amount))),
             OfEscrow::FeePaid { task, validators, audits, treasury, burned } => {
                 let parts = [*validators, *audits, *treasury, *burned];
-                Some((*task, None, Some(parts.into_iter().sum())))
+                let all = parts.into_iter().fold(Balance::ZERO, Balance::saturating_add);
+                Some((*task, None, Some(all)))
             }
             OfEscrow::ParamsSet {} => None,
         },

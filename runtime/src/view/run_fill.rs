@@ -7,7 +7,9 @@ use super::{
 };
 use crate::{
     CALL_DEPTH_MAX, DecodedTx, Estimate, InvalidTransaction, Position, RuntimeCall, RuntimeEvent,
-    Trace, UncheckedTransaction, calls, decode_transaction, dry_run,
+    Trace, UncheckedTransaction,
+    calls::{self, NONCE_FOR_ESTIMATES},
+    decode_transaction, dry_run,
     execution::View,
     explain::{self, Explained},
     readable,
@@ -289,20 +291,23 @@ fn decode(bytes: &OpaqueTransaction) -> Result<DecodedTx, String> {
     decode_transaction(bytes, bytes.hash()).map_err(|invalid| refusal(invalid).text)
 }
 
-/// A transaction of the call as its signer would send it next, with a signature of the usual size.
+/// A transaction of the call as its signer would send it next, with the longest signature, and nonce if nobody is named.
 fn made_up(
     state: &dyn StateRead,
     at: &Position,
     call: &[u8],
     signer: Option<AccountId>,
 ) -> Result<DecodedTx, String> {
+    let nonce = match &signer {
+        Some(signer) => system::account(state, signer).nonce,
+        None => NONCE_FOR_ESTIMATES,
+    };
     let signer = signer.unwrap_or(AccountId([1; 32]));
-    let nonce = system::account(state, &signer).nonce;
     let era = Era::mortal(ESTIMATED_PERIOD, at.height.saturating_sub(1));
     let extra = TransactionExtra::new(era, nonce, Balance::ZERO);
     let mut bytes = vec![VERSION_SIGNED];
     MultiAddress::Id(signer).encode_to(&mut bytes);
-    MultiSignature::Sr25519([1; 64]).encode_to(&mut bytes);
+    MultiSignature::Ecdsa([1; 65]).encode_to(&mut bytes);
     extra.encode_to(&mut bytes);
     bytes.extend_from_slice(call);
     decode(&OpaqueTransaction(bytes))

@@ -5,12 +5,13 @@ use primitives::{DigestItem, Era, Height, crypto::vrf};
 use runtime::{BlockError, InvalidTransaction, REHEARSAL_SPEC_VERSION, Rules, RuntimeCall};
 use tempfile::TempDir;
 
-/// A chain of one block, whose rules will change to these at this height.
-fn changing(dir: &TempDir, spec_version: u32, height: Height) -> Fixture {
+/// A chain of one block, whose rules will change at this height; the program knows the new ones if it rehearses.
+fn changing(dir: &TempDir, rehearsals: bool, height: Height) -> Fixture {
     let mut genesis = genesis();
     genesis.Sudo.key = Some(dev(1).account);
-    genesis.System.rehearsals = true;
+    genesis.System.rehearsals = rehearsals;
     let mut f = Fixture::open_with(dir, &genesis);
+    let spec_version = REHEARSAL_SPEC_VERSION;
     let call = RuntimeCall::System(system::Call::schedule_upgrade { spec_version, height });
     let call = RuntimeCall::Sudo(sudo::Call::sudo { call: Box::new(call) });
     let schedule = f.sign(&dev(1), call, 0, Era::Immortal);
@@ -21,7 +22,7 @@ fn changing(dir: &TempDir, spec_version: u32, height: Height) -> Fixture {
 #[test]
 fn what_was_verified_before_a_change_of_rules_is_not_good_after_it() {
     let dir = folder();
-    let mut f = changing(&dir, REHEARSAL_SPEC_VERSION, 2);
+    let mut f = changing(&dir, true, 2);
     let waiting = f.transfer(2, 3, 0, 5);
     f.verified(&[&waiting]);
     let committed = f.grow(2_000, &[]);
@@ -43,9 +44,9 @@ fn what_was_verified_before_a_change_of_rules_is_not_good_after_it() {
 #[test]
 fn rules_that_the_program_lacks_are_its_own_fault_and_end_it() {
     let dir = folder();
-    let mut f = changing(&dir, 99, 3);
+    let mut f = changing(&dir, false, 3);
     f.grow(2_000, &[]);
-    let expected = BlockError::UnknownRules { height: 3, spec_version: 99 };
+    let expected = BlockError::UnknownRules { height: 3, spec_version: REHEARSAL_SPEC_VERSION };
     let refused = f.chain.build(BuildRequest {
         author: dev(0).account,
         origin_round: 0,
@@ -60,7 +61,7 @@ fn rules_that_the_program_lacks_are_its_own_fault_and_end_it() {
 
     // The same block of those who know the rules.
     let dir = folder();
-    let mut knowing = changing(&dir, REHEARSAL_SPEC_VERSION, 3);
+    let mut knowing = changing(&dir, true, 3);
     knowing.grow(2_000, &[]);
     let mut block = (*knowing.build(3_000, &[]).block).clone();
     block.header.parent_hash = f.chain.head().hash;

@@ -60,17 +60,21 @@ enum Event {
 /// All blocks are final, so there is one at a height or none.
 fn hash_by_height(cx: &Context, mut args: Args) -> Result<Vec<Hash>, Error> {
     let height: u64 = args.next("height")?;
-    let Ok(height) = Height::try_from(height) else { return Ok(Vec::new()) };
-    Ok(cx.database().hash(height)?.into_iter().collect())
+    match Height::try_from(height) {
+        Ok(height) if height <= cx.head().height => {
+            Ok(cx.database().hash(height)?.into_iter().collect())
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 fn header(cx: &Context, mut args: Args) -> Result<Option<Bytes>, Error> {
-    let Some(height) = cx.database().height(&args.next("hash")?)? else { return Ok(None) };
+    let Some(height) = cx.known_height(&args.next("hash")?)? else { return Ok(None) };
     Ok(cx.database().header(height)?.map(|header| Bytes(header.encode())))
 }
 
 fn body(cx: &Context, mut args: Args) -> Result<Option<Vec<Bytes>>, Error> {
-    let Some(height) = cx.database().height(&args.next("hash")?)? else { return Ok(None) };
+    let Some(height) = cx.known_height(&args.next("hash")?)? else { return Ok(None) };
     let block = cx.database().block(height)?;
     Ok(block.map(|block| block.body.iter().map(|bytes| Bytes(bytes.encode())).collect()))
 }
@@ -94,6 +98,10 @@ async fn storage(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result<(),
         Err(error) => return caller.reject(error).await,
     };
     let session = caller.session.clone();
+    let bytes = queries.iter().map(Query::bytes).sum();
+    let Some(_kept) = session.flow.keep(bytes) else {
+        return caller.reject(Error::Full(bytes)).await;
+    };
     let subscriber = caller.accept().await?;
     let last = match tell(&cx, &session, &subscriber, hash, queries).await? {
         Ok(()) => Event::StorageDone,
@@ -104,12 +112,13 @@ async fn storage(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result<(),
 
 fn queries(args: &mut Args) -> Result<(Hash, Vec<Query>), Error> {
     let hash = args.next("hash")?;
-    let mut queries: Vec<Query> = args.next("items")?;
-    if queries.len() > QUERIES_MAX {
-        let count = queries.len();
-        let text = format!("{count} items are asked for: ask for at most {QUERIES_MAX} at a time");
-        return Err(Error::Params(text));
-    }
+    let queries = args.list("items", QUERIES_MAX);
+    let mut queries: Vec<Query> = queries.map_err(|error| match error {
+        Error::CountTooLarge { max, .. } => {
+            Error::Params(format!("too many items are asked for: ask for at most {max} at a time"))
+        }
+        error => error,
+    })?;
     // There are no other tries, so there is nothing in them.
     if args.optional::<Bytes>("childTrie")?.is_some() {
         queries.clear();
@@ -127,7 +136,7 @@ async fn tell(
     let mut reader = Reader::new(queries, Token::Content);
     loop {
         let _turn = session.turn(&session.large).await;
-        let (items, rest, read) = match reader.next(cx, hash).await {
+        let (items, rest, read) = match reader.next(cx, session, hash).await {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),
         };

@@ -85,10 +85,12 @@ async fn task_events(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result
         Err(error) => return caller.reject(error).await,
     };
     let (mut follower, _) = Follower::new(&cx);
+    let session = caller.session.clone();
     let subscriber = caller.accept().await?;
     loop {
         let (height, _) = follower.next(&subscriber).await?;
-        let events = cx.blocking(move |cx| events_at(cx, height)).await.map_err(|_| Closed)?;
+        let events = session.work_in_turn(&cx, move |cx| events_at(cx, height)).await;
+        let events = events.map_err(|_| Closed)?;
         for event in events.iter().filter(|event| wanted.is_none_or(|task| event.task == task)) {
             subscriber.tell(event).await?;
         }

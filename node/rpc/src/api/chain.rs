@@ -1,8 +1,8 @@
 //! Blocks and headers, and following them.
 
-use super::json::{HeaderJson, NumberOrHex, OneOrMany, SignedBlockJson};
+use super::json::{HeaderJson, NumberOrHex, SignedBlockJson};
 use crate::{
-    args::Args,
+    args::{Args, OneOrMany},
     config::KEYS_QUERIED_MAX,
     context::Context,
     error::Error,
@@ -40,15 +40,12 @@ pub(crate) fn register(module: &mut Module) {
 }
 
 fn block_hash(cx: &Context, mut args: Args) -> Result<OneOrMany<Option<Hash>>, Error> {
-    let Some(numbers) = args.optional::<OneOrMany<NumberOrHex>>("number")? else {
+    let Some(numbers) = args.one_or_many::<NumberOrHex>("number", KEYS_QUERIED_MAX)? else {
         return Ok(OneOrMany::One(Some(cx.head().hash)));
     };
     match numbers {
         OneOrMany::One(number) => Ok(OneOrMany::One(hash_at(cx, &number)?)),
         OneOrMany::Many(numbers) => {
-            if numbers.len() > KEYS_QUERIED_MAX {
-                return Err(Error::CountTooLarge { value: numbers.len(), max: KEYS_QUERIED_MAX });
-            }
             let hashes = numbers.iter().map(|number| hash_at(cx, number));
             Ok(OneOrMany::Many(hashes.collect::<Result<_, _>>()?))
         }
@@ -57,8 +54,8 @@ fn block_hash(cx: &Context, mut args: Args) -> Result<OneOrMany<Option<Hash>>, E
 
 fn hash_at(cx: &Context, number: &NumberOrHex) -> Result<Option<Hash>, Error> {
     match number.height().map_err(Error::Params)? {
-        Some(height) => Ok(cx.database().hash(height)?),
-        None => Ok(None),
+        Some(height) if height <= cx.head().height => Ok(cx.database().hash(height)?),
+        _ => Ok(None),
     }
 }
 
@@ -77,7 +74,7 @@ fn block(cx: &Context, mut args: Args) -> Result<Option<SignedBlockJson>, Error>
 /// The height of the block that is named, or of the best one.
 fn named_height(cx: &Context, args: &mut Args) -> Result<Option<Height>, Error> {
     match args.optional::<Hash>("hash")? {
-        Some(hash) => Ok(cx.database().height(&hash)?),
+        Some(hash) => cx.known_height(&hash),
         None => Ok(Some(cx.head().height)),
     }
 }

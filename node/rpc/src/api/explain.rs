@@ -6,7 +6,7 @@ use codec::{DecodeAll, Encode};
 use framework::{DispatchError, ModuleError};
 use primitives::{Hash, Height};
 use runtime::{
-    Inherents,
+    BlockError, Inherents, TraceError,
     view::{
         self, Bytes, EstimateRequest, EstimateView, ExplainRequest, ExplanationView,
         ModuleErrorView, Place, RunView, TraceView, TransactionView,
@@ -124,9 +124,15 @@ fn trace(cx: &Context, mut args: Args) -> Result<TraceView, Error> {
             told.touched = touched;
         }
     };
-    runtime::trace_block(&state, &parent, &block, cx.genesis, last, visit).map_err(|error| {
-        tracing::error!(height, %error, "a final block cannot be run again");
-        Error::Failed
+    let traced = runtime::trace_block(&state, &parent, &block, cx.genesis, last, visit);
+    traced.map_err(|error| match error {
+        TraceError::Block(error @ BlockError::UnknownRules { .. }) => {
+            Error::wrong("block", &error.to_string())
+        }
+        error => {
+            tracing::error!(height, %error, "a final block cannot be run again");
+            Error::Failed
+        }
     })?;
     if differs {
         tracing::error!(height, "a final block does something else when it is run again");

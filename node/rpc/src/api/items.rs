@@ -5,6 +5,7 @@ use crate::{
     context::Context,
     error::Error,
     last_changes::{ITEM_BYTES, LastChange},
+    metrics::Session,
 };
 use codec::Encode;
 use primitives::{
@@ -39,6 +40,12 @@ enum Kind {
 }
 
 impl Query {
+    /// Bytes that it takes while it waits.
+    pub fn bytes(&self) -> usize {
+        let start = self.pagination_start_key.as_ref().map_or(0, |key| key.0.len());
+        size_of::<Self>() + self.key.0.len() + start
+    }
+
     /// Whether it may have many answers.
     pub fn is_of_many(&self) -> bool {
         matches!(self.kind, Kind::DescendantsValues | Kind::DescendantsHashes)
@@ -120,13 +127,14 @@ impl Reader {
     pub async fn next(
         mut self,
         cx: &Arc<Context>,
+        session: &Session,
         at: Hash,
     ) -> Result<(Vec<Item>, Rest, Self), Error> {
         let read = move |cx: &Context| {
             let (items, rest) = self.page(cx, &cx.snapshot(Some(at))?)?;
             Ok((items, rest, self))
         };
-        cx.blocking(read).await
+        session.work_in_turn(cx, read).await
     }
 
     /// The next page: it ends with the item that makes [`PAGE_READS_MAX`] keys or [`PAGE_BYTES_MAX`] bytes full, and may be

@@ -94,11 +94,3 @@ impl NumberOrHex {
         Ok(Height::try_from(number).ok())
     }
 }
-
-/// One of something, or a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged, expecting = "one value or a list of them is needed")]
-pub(crate) enum OneOrMany<T> {
-    Many(Vec<T>),
-    One(T),
-}

@@ -22,7 +22,7 @@ fn query(cx: &Context, mut args: Args) -> Result<Vec<Changes>, Error> {
     let range = |why: String| Error::BlockRange { from, to, why };
     let blocks = last.checked_sub(first).ok_or_else(|| range("it ends before it begins".into()))?;
     let blocks = usize::try_from(blocks).unwrap_or(usize::MAX).saturating_add(1);
-    if blocks.saturating_mul(keys.len()) > READS_MAX {
+    if blocks.saturating_mul(keys.len().max(1)) > READS_MAX {
         let count = keys.len();
         let why = format!(
             "{blocks} blocks and {count} keys are too many: {READS_MAX} reads are possible"

@@ -6,6 +6,7 @@ use crate::{
     context::{Context, State},
     error::Error,
     follow::Follower,
+    metrics::Session,
     module::Module,
     subscriber::{Caller, Closed},
 };
@@ -17,6 +18,8 @@ use std::sync::Arc;
 
 /// Most bytes of all keys of one subscription.
 const SUBSCRIBED_BYTES_MAX: usize = 1 << 20;
+/// Bytes that a subscription keeps for a key beside the key itself.
+const KEPT_BYTES: usize = size_of::<Bytes>() + size_of::<Option<Hash>>();
 /// Most bytes of all values of one subscription: in hex as much as any client takes.
 const SUBSCRIBED_VALUES_BYTES_MAX: usize = 8 << 20;
 /// Most bytes of all values of one query: in hex as much as an answer has, if the operator does not say otherwise.
@@ -104,28 +107,29 @@ fn query(cx: &Context, mut args: Args) -> Result<[Changes; 1], Error> {
 }
 
 pub(super) fn keys(args: &mut Args) -> Result<Vec<Bytes>, Error> {
-    let keys: Vec<Bytes> = args.next("keys")?;
-    if keys.len() > KEYS_QUERIED_MAX {
-        return Err(Error::CountTooLarge { value: keys.len(), max: KEYS_QUERIED_MAX });
-    }
-    Ok(keys)
+    args.list("keys", KEYS_QUERIED_MAX)
 }
 
 /// All keys with their values, then those that changed. A subscriber that is slow gets the latest values only; one whose
-/// values have become too large is left.
+/// values have become too large is cut off.
 async fn follow(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result<(), Closed> {
     let keys = match keys(&mut args).and_then(check_bytes) {
         Ok(keys) => keys,
         Err(error) => return caller.reject(error).await,
     };
     let session = caller.session.clone();
+    let bytes = keys.iter().map(|key| KEPT_BYTES + key.0.len()).sum();
+    let Some(_kept) = session.flow.keep(bytes) else {
+        return caller.reject(Error::Full(bytes)).await;
+    };
     let mut turn = session.turn(&session.large).await;
     let (mut follower, head) = Follower::new(&cx);
     let seen = vec![None; keys.len()];
-    let (changes, mut watched) = match (Watched { keys, seen }).update(&cx, head, true).await {
-        Ok(first) => first,
-        Err(error) => return caller.reject(error).await,
-    };
+    let (changes, mut watched) =
+        match (Watched { keys, seen }).update(&cx, &session, head, true).await {
+            Ok(first) => first,
+            Err(error) => return caller.reject(error).await,
+        };
     let subscriber = caller.accept().await?;
     subscriber.tell(&changes).await?;
     loop {
@@ -134,7 +138,11 @@ async fn follow(cx: Arc<Context>, mut args: Args, caller: Caller) -> Result<(), 
         turn = session.turn(&session.large).await;
         // Another one, if the turn came late.
         let head = follower.head();
-        let (changes, updated) = watched.update(&cx, head, false).await.map_err(|_| Closed)?;
+        let (changes, updated) = match watched.update(&cx, &session, head, false).await {
+            Ok(updated) => updated,
+            // That it misses something it must know.
+            Err(_) => return subscriber.give_up(),
+        };
         if !changes.changes.is_empty() {
             subscriber.tell(&changes).await?;
         }
@@ -163,6 +171,7 @@ impl Watched {
     async fn update(
         mut self,
         cx: &Arc<Context>,
+        session: &Session,
         head: Head,
         all: bool,
     ) -> Result<(Changes, Self), Error> {
@@ -185,6 +194,6 @@ impl Watched {
             }
             Ok((Changes { block: head.hash, changes }, self))
         };
-        cx.blocking(work).await
+        session.work_in_turn(cx, work).await
     }
 }

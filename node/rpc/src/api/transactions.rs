@@ -48,9 +48,11 @@ async fn broadcast(
     mut args: Args,
 ) -> Result<Answer<Option<String>>, Error> {
     let (transaction, bytes) = transaction(&mut args)?;
+    let Some(kept) = session.flow.keep(bytes) else { return Ok(None.into()) };
     let Some((id, ended)) = session.broadcasts.begin(bytes) else { return Ok(None.into()) };
     if let Some(bytes) = transaction {
         tokio::spawn(async move {
+            let _kept = kept;
             tokio::select! {
                 _ = ended => {}
                 () = persist(&cx, &bytes) => {}

@@ -115,14 +115,17 @@ pub(super) async fn search(
     hash: Hash,
 ) -> Result<Update, Closed> {
     for _ in 0..SEARCHED_BLOCKS_MAX {
-        let (height, _) = follower.next(subscriber).await?;
-        let found = cx.blocking(move |cx| {
-            let place = cx.database().transaction(&hash)?.filter(|place| place.height == height);
-            Ok(if place.is_some() { cx.database().hash(height)? } else { None })
+        // It may be in a block before the follower's first, of which the pool has not heard yet.
+        let found = cx.blocking(move |cx| match cx.database().transaction(&hash)? {
+            Some(place) if place.height <= cx.head().height => {
+                Ok(cx.database().hash(place.height)?)
+            }
+            _ => Ok(None),
         });
         if let Some(block) = found.await.map_err(|_| Closed)? {
             return Ok(Update::InBlock(block));
         }
+        follower.latest(subscriber).await?;
     }
     Ok(Update::Dropped)
 }

@@ -1,7 +1,7 @@
 use super::WAIT;
 use crate::{
     config::{REQUEST_BYTES_IN_FLIGHT_MAX, UNWRITTEN_BYTES_MAX},
-    flow::{Budget, Flow},
+    flow::{Account, Budget, Flow},
     socket::Socket,
 };
 use futures::FutureExt;
@@ -100,7 +100,7 @@ async fn what_was_written_arrives_though_the_socket_is_gone_and_then_its_place_i
 #[tokio::test]
 async fn answers_count_until_they_are_written_and_large_ones_wait_for_them() {
     let budget = Arc::new(Budget::new(64 << 20));
-    let flow = Flow::new(budget.clone());
+    let flow = Flow::new(budget.clone(), Arc::default());
     let (mut socket, mut peer) = pipe(&flow, WAIT);
     let bytes = UNWRITTEN_BYTES_MAX + 8;
     flow.hold(bytes).expect("there is room").sending().sent();
@@ -121,20 +121,24 @@ fn who_comes_last_finds_room_beside_those_who_take_all_they_can() {
     let bytes = 1 << 20;
     let mut greedy = Vec::new();
     for _ in 0..256 {
-        let flow = Flow::new(budget.clone());
+        let flow = Flow::new(budget.clone(), Arc::default());
         while let Some(held) = flow.hold(bytes) {
             greedy.push(held);
         }
     }
     assert!(budget.held() <= 512 << 20);
-    assert!(Flow::new(budget.clone()).hold(bytes / 2).is_some(), "{} are taken", budget.held());
+    assert!(
+        Flow::new(budget.clone(), Arc::default()).hold(bytes / 2).is_some(),
+        "{} are taken",
+        budget.held()
+    );
     drop(greedy);
     assert_eq!(budget.held(), 0);
 }
 
 #[tokio::test]
 async fn a_message_that_there_is_no_room_for_is_not_waited_for() {
-    let flow = Flow::new(Arc::new(Budget::new(1 << 20)));
+    let flow = Flow::new(Arc::new(Budget::new(1 << 20)), Arc::default());
     let (mut socket, mut peer) = pipe(&flow, WAIT);
     peer.write_all(b"half").await.expect("the pipe is empty");
     let mut message = vec![0; 256 << 10];
@@ -148,10 +152,37 @@ async fn a_message_that_there_is_no_room_for_is_not_waited_for() {
 #[test]
 fn what_was_not_sent_after_all_is_not_counted() {
     let budget = Arc::new(Budget::new(64 << 20));
-    let flow = Flow::new(budget.clone());
+    let flow = Flow::new(budget.clone(), Arc::default());
     let sending = flow.hold(UNWRITTEN_BYTES_MAX + 1).expect("there is room").sending();
     assert!(flow.flows().now_or_never().is_none(), "too much is on its way");
     drop(sending);
     assert!(flow.flows().now_or_never().is_some());
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn connections_of_one_caller_share_what_it_may_hold() {
+    let (budget, account) = (Arc::new(Budget::new(512 << 20)), Arc::<Account>::default());
+    let flows = [(); 64].map(|()| Flow::new(budget.clone(), account.clone()));
+    let held: Vec<_> = flows.iter().filter_map(|flow| flow.hold(16 << 20)).collect();
+    assert_eq!(held.len(), 6, "a quarter of what they leave is 104 MiB");
+    assert!(flows[7].keep(16 << 20).is_none());
+    assert!(Flow::new(budget, Arc::default()).hold(64 << 20).is_some(), "others have theirs");
+}
+
+#[test]
+fn every_byte_that_comes_in_counts_until_its_message_is_answered() {
+    let budget = Arc::new(Budget::new(64 << 20));
+    let flow = Flow::new(budget.clone(), Arc::default());
+    // In pieces that are small each, as fragments of a message or chunks of a body are.
+    for _ in 0..100 {
+        flow.expect(1 << 10).expect("there is room");
+        flow.arrived(1 << 10);
+    }
+    assert_eq!(budget.held(), 99 << 10, "the last is counted with the next");
+    let message = flow.message();
+    flow.expect(1 << 10).expect("there is room");
+    assert_eq!(budget.held(), 99 << 10);
+    drop(message);
     assert_eq!(budget.held(), 0);
 }

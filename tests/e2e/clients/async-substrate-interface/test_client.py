@@ -339,3 +339,32 @@ async def test_task(chain):
         chain, await call(chain, "Validations", "accept_result", task=task), ALICE
     )
     assert await accepted.is_success
+
+
+async def test_rule_change(chain):
+    """The last one, as the chain has other rules after it."""
+    old = (await chain.init_runtime()).runtime_version
+    assert await chain.get_constant("System", "Rehearsal") is None
+    before = await send(chain, await transfer(chain, DAVE.ss58_address), ALICE)
+    height = (await chain.get_block(before.block_hash))["header"]["number"] + 3
+    params = {"spec_version": old + 1, "height": height}
+    change = await call(chain, "System", "schedule_upgrade", **params)
+    receipt = await send(chain, await call(chain, "Sudo", "sudo", call=change), ALICE)
+    assert await receipt.is_success
+
+    async def is_over(head):
+        return head["header"]["number"] > height or None
+
+    # The client signs by the rules that the head's parent names.
+    await chain.subscribe_block_headers(is_over)
+    assert (await chain.init_runtime()).runtime_version == old + 1
+    assert (await chain.get_constant("System", "Rehearsal")).value is True
+    after = await send(chain, await transfer(chain, DAVE.ss58_address), ALICE)
+    assert await after.is_success
+    for receipt, version in ((before, old), (after, old + 1)):
+        block = receipt.block_hash
+        assert (await chain.init_runtime(block_hash=block)).runtime_version == version
+        assert (await included(chain, receipt))["call"]["call_function"] == "transfer_keep_alive"
+        assert "Transfer" in [e["event"]["event_id"] for e in await chain.get_events(block)]
+        rehearsal = await chain.get_constant("System", "Rehearsal", block_hash=block)
+        assert (rehearsal is None) == (version == old)

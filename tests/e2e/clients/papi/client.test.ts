@@ -288,3 +288,29 @@ test("task", LIMIT_MS, async () => {
   const { stdout } = await promisify(execFile)(process.execPath, args);
   assert.match(stdout, /be/);
 });
+
+// The last one, as the chain has other rules after it.
+test("rule_change", LIMIT_MS, async () => {
+  const version = async () => (await api.constants.System.Version()).spec_version;
+  const rehearsal = () => client.getUnsafeApi().constants.System.Rehearsal() as Promise<unknown>;
+  const old = await version();
+  await assert.rejects(rehearsal());
+  const before = await send(transfer(dave.address), alice);
+  const height = before.block.number + 3;
+  const change = api.tx.System.schedule_upgrade({ spec_version: old + 1, height });
+  const scheduled = await send(api.tx.Sudo.sudo({ call: change.decodedCall }), alice);
+  const [{ payload }] = api.event.Sudo.Sudid.filter(scheduled.events);
+  assert.ok(payload.sudo_result.success);
+  // The client hears of it, and fetches the new metadata.
+  await lastValueFrom(client.finalizedBlock$.pipe(takeWhile(({ number }) => number <= height, true)));
+  assert.equal(await version(), old + 1);
+  assert.ok(await rehearsal());
+  const after = await send(transfer(dave.address), alice);
+  assert.ok(after.ok);
+  for (const [{ block }, expected] of [[before, old], [after, old + 1]] as const) {
+    const rules = await api.apis.Core.version({ at: block.hash });
+    assert.equal(rules.spec_version, expected);
+    const events = await api.query.System.Events.getValue({ at: block.hash });
+    assert.equal(api.event.Balances.Transfer.filter(events).length, 1);
+  }
+});

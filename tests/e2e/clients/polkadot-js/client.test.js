@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test, { after, before } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { merkleizeMetadata } from "@polkadot-api/merkleize-metadata";
 import { ApiPromise, Keyring, WsProvider } from "@polkadot/api";
 import { u8aToHex } from "@polkadot/util";
@@ -347,4 +348,31 @@ test("task", LIMIT_MS, async () => {
   assert.match(text, /be/);
   const paid = await send(api.tx.validations.acceptResult(task), alice);
   assert.ok(find(paid.events, api.events.validations.ResultAccepted));
+});
+
+// The last one, as the chain has other rules after it.
+test("rule_change", LIMIT_MS, async () => {
+  const old = api.runtimeVersion.specVersion.toNumber();
+  assert.equal(api.consts.system.rehearsal, undefined);
+  const before = await send(api.tx.balances.transferKeepAlive(dave.address, TOKEN), alice);
+  const height = (await api.rpc.chain.getHeader()).number.toNumber() + 3;
+  const change = api.tx.sudo.sudo(api.tx.system.scheduleUpgrade(old + 1, height));
+  const { events } = await send(change, alice);
+  assert.ok(find(events, api.events.sudo.Sudid).data.sudoResult.isOk);
+  // The client hears of it, and fetches the new metadata.
+  while (api.consts.system.rehearsal === undefined) await sleep(20);
+  assert.equal(api.runtimeVersion.specVersion.toNumber(), old + 1);
+  const after = await send(api.tx.balances.transferKeepAlive(dave.address, TOKEN), alice);
+  assert.ok(api.events.system.ExtrinsicSuccess.is(after.events.at(-1)));
+  for (const [{ block, index }, version] of [
+    [before, old],
+    [after, old + 1],
+  ]) {
+    const then = await api.at(block);
+    assert.equal(then.runtimeVersion.specVersion.toNumber(), version);
+    assert.equal(then.consts.system.rehearsal === undefined, version === old);
+    const { extrinsics } = await api.derive.chain.getBlock(block);
+    assert.equal(extrinsics[index].extrinsic.method.method, "transferKeepAlive");
+    assert.ok(find(extrinsics[index].events, then.events.balances.Transfer));
+  }
 });

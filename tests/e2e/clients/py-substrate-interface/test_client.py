@@ -319,3 +319,28 @@ def test_task():
     done = subprocess.run(args, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "be" in done.stdout
+
+
+def test_rule_change(chain):
+    """The last one, as the chain has other rules after it."""
+    chain.init_runtime()
+    old = chain.runtime_version
+    assert chain.get_constant("System", "Rehearsal") is None
+    before = send(chain, transfer(chain, dave.ss58_address), alice)
+    height = chain.get_block_header(before.block_hash)["header"]["number"] + 3
+    change = call(chain, "System", "schedule_upgrade", spec_version=old + 1, height=height)
+    receipt = send(chain, call(chain, "Sudo", "sudo", call=change), alice)
+    assert attributes(receipt, "Sudo", "Sudid")["sudo_result"] == {"Ok": ()}
+    # The client signs by the rules that the head's parent names.
+    chain.subscribe_block_headers(lambda head, *_: head["header"]["number"] > height or None)
+    chain.init_runtime()
+    assert chain.runtime_version == old + 1
+    assert chain.get_constant("System", "Rehearsal").value is True
+    after = send(chain, transfer(chain, dave.ss58_address), alice)
+    assert after.is_success
+    for receipt, version in ((before, old), (after, old + 1)):
+        assert included(chain, receipt)["call"]["call_function"] == "transfer_keep_alive"
+        assert chain.runtime_version == version
+        assert "Transfer" in [e.value["event_id"] for e in chain.get_events(receipt.block_hash)]
+        rehearsal = chain.get_constant("System", "Rehearsal", block_hash=receipt.block_hash)
+        assert (rehearsal is None) == (version == old)

@@ -32,6 +32,9 @@ test("read_proof", { timeout: 60_000 }, async () => {
   const header = await ask<HeaderJson>("chain_getHeader", at);
   const root = stateRoot(header, at);
   assert.throws(() => stateRoot({ ...header, number: "0x7fffffff" }, at));
+  // The same bytes with a border elsewhere.
+  const joined = header.stateRoot + header.extrinsicsRoot.slice(2);
+  assert.throws(() => stateRoot({ ...header, stateRoot: joined, extrinsicsRoot: "0x" }, at));
 
   const stored = await ask<string[]>("state_getKeysPaged", "0x", 8, null, at);
   const keys = [...stored, "0x3a636f6465", "0xdead", "0x"];

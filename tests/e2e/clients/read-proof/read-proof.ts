@@ -88,15 +88,25 @@ export function stateRoot(header: HeaderJson, trusted: string): Bytes {
     if (n < 1 << 30) return Uint8Array.of((n << 2) | 2, n >> 6, n >> 14, n >> 22);
     return Uint8Array.of(3, n, n >> 8, n >> 16, n >> 24);
   };
+  // All fields have their lengths, or the same bytes could be read as another header.
+  const hash32 = (hex: string): Bytes => {
+    const bytes = fromHex(hex);
+    if (bytes.length !== 32) throw new Error(`${hex} is no hash`);
+    return bytes;
+  };
+  const number = Number(header.number);
+  if (!Number.isInteger(number) || number < 0 || number >= 2 ** 32) {
+    throw new Error(`${header.number} is no number of a block`);
+  }
   const logs = header.digest.logs.map(fromHex);
   const hashed = hash(
-    fromHex(header.parentHash),
-    compact(Number(header.number)),
-    fromHex(header.stateRoot),
-    fromHex(header.extrinsicsRoot),
+    hash32(header.parentHash),
+    compact(number),
+    hash32(header.stateRoot),
+    hash32(header.extrinsicsRoot),
     compact(logs.length),
     ...logs,
   );
   if (!isSame(hashed, fromHex(trusted))) throw new Error(`the header is not that of ${trusted}`);
-  return fromHex(header.stateRoot);
+  return hash32(header.stateRoot);
 }

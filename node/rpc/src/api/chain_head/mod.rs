@@ -5,9 +5,9 @@ mod follow;
 mod operations;
 
 use crate::{
-    api::{items::Query, json::OneOrMany},
-    args::Args,
-    config::QUERIES_MAX,
+    api::items::Query,
+    args::{Args, OneOrMany},
+    config::{KEYS_QUERIED_MAX, QUERIES_MAX, QUERIES_READ_MAX},
     context::Context,
     error::Error,
     follows::Operation,
@@ -112,9 +112,10 @@ async fn unpin(
     mut args: Args,
 ) -> Result<Answer<()>, Error> {
     let subscription: String = args.next("followSubscription")?;
-    let hashes = match args.next("hashOrHashes")? {
-        OneOrMany::One(hash) => vec![hash],
-        OneOrMany::Many(hashes) => hashes,
+    let hashes = match args.one_or_many("hashOrHashes", KEYS_QUERIED_MAX)? {
+        Some(OneOrMany::One(hash)) => vec![hash],
+        Some(OneOrMany::Many(hashes)) => hashes,
+        None => return Err(Error::wrong("hashOrHashes", "a hash or a list of them is needed")),
     };
     if let Some(follow) = session.follows.get(&subscription) {
         follow.unpin(&hashes)?;
@@ -151,7 +152,7 @@ async fn storage(
     mut args: Args,
 ) -> Result<Answer<Started>, Error> {
     let target = Target::new(&mut args)?;
-    let mut queries: Vec<Query> = args.next("items")?;
+    let mut queries: Vec<Query> = args.list("items", QUERIES_READ_MAX)?;
     // There are no other tries, so there is nothing in them.
     if args.optional::<Bytes>("childTrie")?.is_some() {
         queries.clear();
@@ -162,8 +163,10 @@ async fn storage(
         // Who follows is waited for between pages instead.
         query.pagination_start_key = None;
     }
+    let bytes = queries.iter().map(Query::bytes).sum();
+    let kept = session.flow.keep(bytes).ok_or(Error::Full(bytes))?;
     target.begin(&session, false, Some(discarded), |operation, _| {
-        operations::storage(cx, session.clone(), operation, target.hash, queries)
+        operations::storage(cx, session.clone(), operation, target.hash, (queries, kept))
     })
 }
 

@@ -8,9 +8,10 @@ use crate::{
     },
     context::Context,
     error::Error,
+    flow::Kept,
     follows::Operation,
     metrics::Session,
-    subscriber::Closed,
+    subscriber::{Closed, write},
 };
 use codec::Encode;
 use primitives::{Hash, Height};
@@ -25,17 +26,21 @@ pub(super) async fn body(
     height: Height,
 ) -> Result<(), Closed> {
     let _turn = session.turn(&session.large).await;
-    let block = cx.blocking(move |cx| Ok(cx.database().block(height)?)).await;
     let operation_id = operation.name();
-    let event = match block {
-        Ok(Some(block)) => {
-            let value = block.body.iter().map(|bytes| Bytes(bytes.encode())).collect();
-            Event::OperationBodyDone { operation_id, value }
-        }
-        Ok(None) => Event::OperationInaccessible { operation_id },
-        Err(error) => failed(operation_id, &error),
-    };
-    operation.tell(&event).await
+    // Written there too, as it may be large.
+    let event = session.work(&cx, move |cx| {
+        write(&match cx.database().block(height)? {
+            Some(block) => {
+                let value = block.body.iter().map(|bytes| Bytes(bytes.encode())).collect();
+                Event::OperationBodyDone { operation_id, value }
+            }
+            None => Event::OperationInaccessible { operation_id },
+        })
+    });
+    match event.await {
+        Ok(event) => operation.tell(&event).await,
+        Err(error) => operation.tell(&failed(operation.name(), &error)).await,
+    }
 }
 
 /// A runtime call after a block.
@@ -47,7 +52,7 @@ pub(super) async fn call(
     (method, arguments): (String, Bytes),
 ) -> Result<(), Closed> {
     let _turn = session.turn(&session.large).await;
-    let output = cx.blocking(move |cx| call_at(cx, Some(at), &method, &arguments.0)).await;
+    let output = session.work(&cx, move |cx| call_at(cx, Some(at), &method, &arguments.0)).await;
     let operation_id = operation.name();
     let event = match output {
         Ok(output) => Event::OperationCallDone { operation_id, output },
@@ -62,13 +67,13 @@ pub(super) async fn storage(
     session: Arc<Session>,
     operation: Operation,
     at: Hash,
-    queries: Vec<Query>,
+    (queries, _kept): (Vec<Query>, Kept),
 ) -> Result<(), Closed> {
     let operation_id = operation.name();
     let mut reader = Reader::new(queries, Token::LastChange);
     loop {
         let turn = session.turn(&session.large).await;
-        let (items, rest, read) = match reader.next(&cx, at).await {
+        let (items, rest, read) = match reader.next(&cx, &session, at).await {
             Ok(page) => page,
             Err(error) => return operation.tell(&failed(operation_id, &error)).await,
         };
