@@ -47,7 +47,7 @@ pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
 /// Bytes of answers of one connection that are not written yet; while there are more, no large one is worked on.
 pub(crate) const UNWRITTEN_BYTES_MAX: usize = 1 << 20;
 /// All connections together hold at most so many answers, or requests, of the largest size; each holds no more than its share.
-pub(crate) const LARGEST_HELD_MAX: usize = 16;
+pub(crate) const LARGEST_HELD_MAX: usize = 8;
 /// Connections beyond those that are served: they are told so, and are cut off if they do not ask in time.
 pub(crate) const CONNECTIONS_SPARE: usize = 64;
 /// Answers and notifications that wait for one reader; more make their senders wait. Each may be as large as an answer can
