@@ -14,10 +14,8 @@ done
 if ((${#missing[@]})); then
     echo "setup: installing ${missing[*]}"
     as_root=(env DEBIAN_FRONTEND=noninteractive)
-    if ((EUID != 0)); then
-        command -v sudo >/dev/null || { echo "setup: without sudo, install these as root: ${missing[*]}" >&2; exit 1; }
-        as_root=(sudo "${as_root[@]}")
-    fi
+    ((EUID == 0)) || as_root=(sudo "${as_root[@]}")
+    command -v "${as_root[0]}" >/dev/null || { echo "setup: sudo is missing: install these as root" >&2; exit 1; }
     "${as_root[@]}" apt-get update -qq
     "${as_root[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
 fi

@@ -114,7 +114,7 @@ impl Context {
     /// [`Database::oldest_state`] on.
     ///
     /// This reads the database if the block is not the head. [`Snapshot`] says what reads of a state cost: little for the
-    /// latest blocks, tens of microseconds a read and more for a scan at older ones. Let it go when the request is answered.
+    /// latest blocks, more at older ones. Let it go when the request is answered.
     pub fn state(&self, at: Option<Hash>) -> Result<State, Error> {
         let head = self.head();
         if let Some(snapshot) = self.recent_state(&head, at) {

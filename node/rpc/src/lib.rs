@@ -13,9 +13,11 @@ mod flow;
 mod follow;
 mod follows;
 mod last_changes;
+mod layer;
 mod metrics;
 mod module;
 mod server;
+mod session;
 mod socket;
 mod subscriber;
 

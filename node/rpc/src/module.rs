@@ -6,7 +6,8 @@ use crate::{
     context::Context,
     error::Error,
     flow::{Flow, Held},
-    metrics::{Refusal, Session},
+    metrics::Refusal,
+    session::Session,
     subscriber::{Caller, Closed, write},
 };
 use jsonrpsee::{

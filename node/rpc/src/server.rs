@@ -7,8 +7,10 @@ use crate::{
     config::{CONNECTIONS_SPARE, SILENCE_MAX},
     context::Context,
     flow::{Budget, Flow},
-    metrics::{Layer, Metrics, Refusal, Session},
+    layer::Layer,
+    metrics::{Metrics, Refusal},
     module::Module,
+    session::Session,
     socket::Socket,
 };
 use http::{HeaderValue, Method, header};

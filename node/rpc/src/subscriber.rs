@@ -1,6 +1,6 @@
 //! The other side of a subscription.
 
-use crate::{error::Error, flow::Flow, metrics::Session};
+use crate::{error::Error, flow::Flow, session::Session};
 use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink, types::SubscriptionId};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};

@@ -53,8 +53,9 @@ pub(crate) enum Events {
 /// The state after a committed block, of any height that can still be read.
 ///
 /// At the head and a few blocks below, a read costs about a microsecond if the key was in use lately, and some microseconds
-/// otherwise, as a step to the next key does. At an older block both search the history first: tens of microseconds for a
-/// read or the begin of a scan, and each step also passes over the keys in its way that were made since or are gone by now.
+/// otherwise, as a step to the next key does. At an older block both search the history first, in each file of it that is
+/// not merged yet: tens of microseconds for a read or the begin of a scan on a quiet node, a millisecond or two under full
+/// load, and each step also passes over the keys in its way that were made since or are gone by now.
 /// So scans of old states belong on threads that may block.
 ///
 /// While an old state is held, the history that it needs is not pruned, and files on disk stay: hold it for a request, not

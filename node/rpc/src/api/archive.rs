@@ -9,8 +9,8 @@ use crate::{
     config::QUERIES_MAX,
     context::Context,
     error::Error,
-    metrics::Session,
     module::Module,
+    session::Session,
     subscriber::{Caller, Closed, Subscriber},
 };
 use codec::Encode;

@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     error::Error,
     last_changes::{ITEM_BYTES, LastChange},
-    metrics::Session,
+    session::Session,
 };
 use codec::Encode;
 use primitives::{

@@ -6,8 +6,8 @@ use crate::{
     context::{Context, State},
     error::Error,
     follow::Follower,
-    metrics::Session,
     module::Module,
+    session::Session,
     subscriber::{Caller, Closed},
 };
 use chain::Head;

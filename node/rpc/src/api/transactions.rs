@@ -8,8 +8,8 @@ use crate::{
     context::Context,
     error::Error,
     follow::Follower,
-    metrics::Session,
     module::{Answer, Module},
+    session::Session,
     subscriber::{Caller, Closed, Subscriber},
 };
 use codec::DecodeAll;

@@ -11,8 +11,8 @@ use crate::{
     context::Context,
     error::Error,
     follows::Operation,
-    metrics::Session,
     module::{Answer, Module},
+    session::Session,
     subscriber::Closed,
 };
 use codec::Encode;

@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     flow::Kept,
     follows::Operation,
-    metrics::Session,
+    session::Session,
     subscriber::{Closed, write},
 };
 use codec::Encode;
