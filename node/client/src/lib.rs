@@ -69,9 +69,17 @@ impl Client {
         })?;
         let genesis = rpc.request("chain_getBlockHash", rpc_params![0]).await?;
         let name = rpc.request("system_chain", rpc_params![]).await?;
-        version.check(url)?;
         let chain = Chain { name, genesis };
-        Ok(Self { inner: Arc::new(Inner { url: url.to_owned(), rpc, chain }) })
+        let this = Self { inner: Arc::new(Inner { url: url.to_owned(), rpc, chain }) };
+        this.check(&version).await?;
+        Ok(this)
+    }
+
+    /// Whether this program knows the rules in force. Only the chain's state tells whether it rehearses those after them.
+    async fn check(&self, version: &VersionJson) -> Result<(), Error> {
+        let is_next = version.spec_version == runtime::REHEARSAL_SPEC_VERSION;
+        let rehearses = is_next && self.query(None, pallets::system::rehearsals).await?;
+        version.check(&self.inner.url, rehearses)
     }
 
     /// A new connection to the same address, which must still be on the same chain.
@@ -98,7 +106,7 @@ impl Client {
     pub async fn spec_version(&self, at: Hash) -> Result<u32, Error> {
         let version: VersionJson =
             self.rpc().request("state_getRuntimeVersion", rpc_params![at]).await?;
-        version.check(&self.inner.url)?;
+        self.check(&version).await?;
         Ok(version.spec_version)
     }
 

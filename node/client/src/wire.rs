@@ -3,7 +3,7 @@
 use crate::Error;
 use codec::DecodeAll;
 use primitives::{Digest, DigestItem, Hash, Header, Height};
-use runtime::Rules;
+use runtime::{REHEARSAL_SPEC_VERSION, Rules};
 use serde::{Deserialize, Deserializer};
 
 /// The runtime's version.
@@ -16,11 +16,12 @@ pub(crate) struct VersionJson {
 }
 
 impl VersionJson {
-    /// Whether this program knows the rules.
-    pub fn check(&self, url: &str) -> Result<(), Error> {
+    /// Whether this program knows the rules of a chain, which may rehearse a change of them.
+    pub fn check(&self, url: &str, rehearses: bool) -> Result<(), Error> {
         let built = runtime::version();
         let is_known = self.spec_name == built.spec_name
             && Rules::of_version(self.spec_version).is_some()
+            && (rehearses || self.spec_version != REHEARSAL_SPEC_VERSION)
             && self.transaction_version == built.transaction_version;
         if is_known {
             return Ok(());

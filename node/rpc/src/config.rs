@@ -1,5 +1,6 @@
 //! Choices about the server, and its bounds.
 
+use crate::flow::Budget;
 use jsonrpsee::server::{BatchRequestConfig, PingConfig, RandomStringIdProvider, ServerConfig};
 use primitives::{Height, TRANSACTION_BYTES_MAX};
 use serde::{Deserialize, Serialize};
@@ -218,10 +219,11 @@ impl Config {
         }
     }
 
-    /// Bytes that all connections may hold together.
-    pub(crate) fn held_bytes_max(&self) -> usize {
-        let largest = self.request_bytes_max.max(self.response_bytes_max);
-        usize::try_from(largest).unwrap_or(usize::MAX).saturating_mul(LARGEST_HELD_MAX)
+    /// What all connections may hold together.
+    pub(crate) fn budget(&self) -> Budget {
+        let size = |bytes: u32| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let largest = size(self.request_bytes_max.max(self.response_bytes_max));
+        Budget::new(largest.saturating_mul(LARGEST_HELD_MAX), size(self.request_bytes_max))
     }
 
     /// Whether methods are served that cost much.

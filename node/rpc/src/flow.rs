@@ -15,6 +15,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -23,6 +24,8 @@ const SHARE: usize = 4;
 /// There is room for an answer or a notification of so little always, as an error would be no smaller; how many requests are
 /// worked on, and how many subscriptions there are, bounds it.
 const ALWAYS_BYTES: usize = 1 << 10;
+/// How often who waits for room looks for it: others make it, and there are many of them.
+const ROOM_LOOK: Duration = Duration::from_millis(50);
 /// Bytes that come in are not counted up to this, as most messages are smaller. Who asks the socket for more at once has
 /// made room for a message of that size.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -32,6 +35,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes_max: usize,
+    /// The largest message that is read.
+    message_max: usize,
     held: AtomicUsize,
 }
 
@@ -54,14 +59,14 @@ impl Default for Account {
 impl Default for Budget {
     /// No bound.
     fn default() -> Self {
-        Self::new(usize::MAX)
+        Self::new(usize::MAX, usize::MAX)
     }
 }
 
 impl Budget {
-    /// A budget of so many bytes.
-    pub fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, held: AtomicUsize::new(0) }
+    /// A budget of so many bytes, where a message has no more than so many.
+    pub fn new(bytes_max: usize, message_max: usize) -> Self {
+        Self { bytes_max, message_max, held: AtomicUsize::new(0) }
     }
 
     /// Takes bytes for a caller, who gets no more than its share.
@@ -75,6 +80,11 @@ impl Budget {
             account.held.fetch_add(bytes, Ordering::Relaxed);
         }
         taken.is_ok()
+    }
+
+    fn add(&self, account: &Account, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        account.held.fetch_add(bytes, Ordering::Relaxed);
     }
 
     fn give_back(&self, account: &Account, bytes: usize) {
@@ -108,16 +118,20 @@ struct State {
     stalled: bool,
     /// Nothing is written any more; it may have taken nothing for too long.
     given_up: bool,
-    /// Bytes that came since the last message was taken.
+    /// Bytes that came and are no message's yet.
     arrived: usize,
-    /// What is counted of them, and of those that are about to come.
+    /// Bytes that were asked for and are about to come.
+    coming: usize,
+    /// What is counted of both.
     incoming: usize,
     /// Bytes of messages that are not answered, and of answers that are not among the unwritten yet.
     working: usize,
     /// Bytes of answers and notifications that are on their way to the socket.
     unwritten: usize,
-    /// Who waits to read.
+    /// Who waits to read until it may.
     reader: Option<Waker>,
+    /// Who read last, to be told when there is no more to read.
+    task: Option<Waker>,
 }
 
 impl State {
@@ -192,35 +206,62 @@ impl Flow {
         Some(Held { flow: self.clone(), bytes })
     }
 
+    /// The same, once there is room.
+    pub async fn room(&self, bytes: usize) -> Held {
+        loop {
+            if let Some(held) = self.hold(bytes) {
+                return held;
+            }
+            tokio::time::sleep(ROOM_LOOK).await;
+        }
+    }
+
     /// Counts what a subscription or an operation keeps until the guard goes; `None` if there is no room for it.
     pub fn keep(&self, bytes: usize) -> Option<Kept> {
         self.0.take(bytes).then(|| Kept { flow: self.clone(), bytes })
     }
 
-    /// Makes room for what comes in next, of which so much is asked for at once.
-    pub fn expect(&self, asked: usize) -> io::Result<()> {
+    /// Makes room for what comes in next, of which so much is asked for at once. It is waited for as long as this
+    /// connection's own messages and answers may make some.
+    pub fn poll_expect(&self, cx: &mut Context<'_>, asked: usize) -> Poll<io::Result<()>> {
         let mut state = self.state();
-        let coming = if asked > BUFFER_BYTES { asked } else { 0 };
-        let wanted = state.arrived + coming;
-        if wanted > BUFFER_BYTES && wanted > state.incoming {
-            if !self.0.take(wanted - state.incoming) {
-                return Err(io::Error::other("there is no room for so large a message"));
-            }
-            state.incoming = wanted;
+        state.coming = if asked > BUFFER_BYTES { asked } else { 0 };
+        // More than one message is none of these, or has a task that counts it by itself.
+        let wanted = (state.arrived + state.coming).min(self.0.budget.message_max);
+        if wanted <= BUFFER_BYTES || wanted <= state.incoming {
+            return Poll::Ready(Ok(()));
         }
-        Ok(())
+        if self.0.take(wanted - state.incoming) {
+            state.incoming = wanted;
+        } else if state.working > 0 || state.unwritten > 0 {
+            state.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        } else if wanted > 2 * BUFFER_BYTES {
+            let error = io::Error::other("there is no room for so large a message");
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Bytes have come in.
     pub fn arrived(&self, bytes: usize) {
-        self.state().arrived += bytes;
+        let mut state = self.state();
+        state.arrived += bytes;
+        state.coming = state.coming.saturating_sub(bytes);
     }
 
-    /// A message has come in and is worked on: it counts until the guard goes.
-    pub fn message(&self) -> Held {
+    /// A message of about so many bytes has come in and is worked on: it counts until the guard goes.
+    pub fn message(&self, bytes: usize) -> Held {
         let mut state = self.state();
-        state.arrived = 0;
-        let bytes = mem::take(&mut state.incoming);
+        // Much more than that is the beginning of the next one.
+        let rest = Some(state.arrived.saturating_sub(bytes)).filter(|rest| *rest > BUFFER_BYTES);
+        state.arrived = rest.unwrap_or_default();
+        let counted = state.incoming.saturating_sub(state.arrived + state.coming);
+        state.incoming -= counted;
+        // It is here, whether there is room or not.
+        let missing = if bytes > BUFFER_BYTES { bytes.saturating_sub(counted) } else { 0 };
+        self.0.budget.add(&self.0.account, missing);
+        let bytes = counted + missing;
         state.working += bytes;
         Held { flow: self.clone(), bytes }
     }
@@ -235,6 +276,7 @@ impl Flow {
         let flowed = state.flows();
         state.unwritten -= counted;
         self.0.give_back(counted);
+        state.wake();
         if !flowed && state.flows() {
             self.0.flows.notify_waiters();
         }
@@ -245,6 +287,9 @@ impl Flow {
         let mut state = self.state();
         if state.given_up {
             return Poll::Ready(Err(too_long()));
+        }
+        if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            state.task = Some(cx.waker().clone());
         }
         if state.is_open() {
             return Poll::Ready(Ok(()));
@@ -268,6 +313,9 @@ impl Flow {
         let mut state = self.state();
         state.given_up = true;
         state.wake();
+        if let Some(task) = state.task.take() {
+            task.wake();
+        }
         self.0.flows.notify_waiters();
     }
 

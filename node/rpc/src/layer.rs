@@ -166,7 +166,7 @@ where
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let message = self.session.flow.message();
+        let message = self.session.flow.message(bytes(&request));
         let answer = self.answer(request);
         async move {
             let (response, held) = answer.await;
@@ -181,7 +181,7 @@ where
     /// As the innermost service does it, so that each request of the batch is counted.
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let this = self.clone();
-        let message = self.session.flow.message();
+        let message = self.session.flow.message(batch.iter().flatten().map(entry_bytes).sum());
         async move {
             let _message = message;
             let _turn = this.session.turn(&this.session.batches).await;
@@ -217,7 +217,9 @@ where
         &self,
         notification: Notification<'a>,
     ) -> impl Future<Output = MethodResponse> + Send + 'a {
-        drop(self.session.flow.message());
+        drop(
+            self.session.flow.message(notification.params.as_ref().map_or(0, |it| it.get().len())),
+        );
         self.inner.notification(notification)
     }
 }
@@ -225,4 +227,11 @@ where
 /// Bytes of a request, as far as they matter.
 fn bytes(request: &Request<'_>) -> usize {
     request.params.as_ref().map_or(0, |params| params.get().len())
+}
+
+fn entry_bytes(entry: &BatchEntry<'_>) -> usize {
+    match entry {
+        BatchEntry::Call(request) => bytes(request),
+        BatchEntry::Notification(it) => it.params.as_ref().map_or(0, |params| params.get().len()),
+    }
 }

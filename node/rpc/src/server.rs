@@ -134,7 +134,7 @@ impl Server {
         let connections = Connections {
             methods: module.into(),
             layer,
-            budget: Arc::new(Budget::new(config.held_bytes_max())),
+            budget: Arc::new(config.budget()),
             places: Arc::new(Semaphore::new(places.saturating_add(CONNECTIONS_SPARE))),
             cors: cors(&config.cors),
             settings: ServerBuilder::with_config(config.server()).to_service_builder(),

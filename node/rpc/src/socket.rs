@@ -87,7 +87,7 @@ impl<S: AsyncRead> AsyncRead for Socket<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.flow.poll_open(cx))?;
-        this.flow.expect(buffer.remaining())?;
+        ready!(this.flow.poll_expect(cx, buffer.remaining()))?;
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.inner).poll_read(cx, buffer))?;
         this.flow.arrived(buffer.filled().len() - before);

@@ -1,10 +1,11 @@
 //! The other side of a subscription.
 
-use crate::{error::Error, flow::Flow, session::Session};
+use crate::{config::SILENCE_MAX, error::Error, flow::Flow, session::Session};
 use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink, types::SubscriptionId};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use std::sync::Arc;
+use tokio::time::timeout;
 
 /// Who asks for a subscription.
 pub(crate) struct Caller {
@@ -51,13 +52,17 @@ impl Caller {
 }
 
 impl Subscriber {
-    /// Tells something; waits for one that is slow. There is an end to what is kept for one that does not read: then its
-    /// connection is given up, so that it knows that it missed something.
+    /// Tells something; waits for one that is slow, and for room. Where there is none for long, the connection is given up, so
+    /// that the other side knows that it missed something.
     pub async fn tell(&self, value: &impl Serialize) -> Result<(), Closed> {
         let message = write(value).map_err(|_| Closed)?;
         let bytes = message.get().len();
-        let Some(held) = self.flow.hold(bytes) else {
-            tracing::debug!(bytes, "a subscriber that reads too little is cut off");
+        let held = tokio::select! {
+            () = self.closed() => return Err(Closed),
+            held = timeout(SILENCE_MAX, self.flow.room(bytes)) => held,
+        };
+        let Ok(held) = held else {
+            tracing::debug!(bytes, "a subscriber that there is no room for is cut off");
             return self.give_up();
         };
         let sending = held.sending();

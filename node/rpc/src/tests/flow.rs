@@ -5,7 +5,12 @@ use crate::{
     socket::Socket,
 };
 use futures::FutureExt;
-use std::{io::ErrorKind, sync::Arc, time::Duration};
+use std::{
+    io::{self, ErrorKind},
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     sync::oneshot,
@@ -99,7 +104,7 @@ async fn what_was_written_arrives_though_the_socket_is_gone_and_then_its_place_i
 
 #[tokio::test]
 async fn answers_count_until_they_are_written_and_large_ones_wait_for_them() {
-    let budget = Arc::new(Budget::new(64 << 20));
+    let budget = Arc::new(Budget::new(64 << 20, usize::MAX));
     let flow = Flow::new(budget.clone(), Arc::default());
     let (mut socket, mut peer) = pipe(&flow, WAIT);
     let bytes = UNWRITTEN_BYTES_MAX + 8;
@@ -117,7 +122,7 @@ async fn answers_count_until_they_are_written_and_large_ones_wait_for_them() {
 
 #[test]
 fn who_comes_last_finds_room_beside_those_who_take_all_they_can() {
-    let budget = Arc::new(Budget::new(512 << 20));
+    let budget = Arc::new(Budget::new(512 << 20, usize::MAX));
     let bytes = 1 << 20;
     let mut greedy = Vec::new();
     for _ in 0..256 {
@@ -138,7 +143,7 @@ fn who_comes_last_finds_room_beside_those_who_take_all_they_can() {
 
 #[tokio::test]
 async fn a_message_that_there_is_no_room_for_is_not_waited_for() {
-    let flow = Flow::new(Arc::new(Budget::new(1 << 20)), Arc::default());
+    let flow = Flow::new(Arc::new(Budget::new(1 << 20, usize::MAX)), Arc::default());
     let (mut socket, mut peer) = pipe(&flow, WAIT);
     peer.write_all(b"half").await.expect("the pipe is empty");
     let mut message = vec![0; 256 << 10];
@@ -151,7 +156,7 @@ async fn a_message_that_there_is_no_room_for_is_not_waited_for() {
 
 #[test]
 fn what_was_not_sent_after_all_is_not_counted() {
-    let budget = Arc::new(Budget::new(64 << 20));
+    let budget = Arc::new(Budget::new(64 << 20, usize::MAX));
     let flow = Flow::new(budget.clone(), Arc::default());
     let sending = flow.hold(UNWRITTEN_BYTES_MAX + 1).expect("there is room").sending();
     assert!(flow.flows().now_or_never().is_none(), "too much is on its way");
@@ -162,7 +167,8 @@ fn what_was_not_sent_after_all_is_not_counted() {
 
 #[test]
 fn connections_of_one_caller_share_what_it_may_hold() {
-    let (budget, account) = (Arc::new(Budget::new(512 << 20)), Arc::<Account>::default());
+    let (budget, account) =
+        (Arc::new(Budget::new(512 << 20, usize::MAX)), Arc::<Account>::default());
     let flows = [(); 64].map(|()| Flow::new(budget.clone(), account.clone()));
     let held: Vec<_> = flows.iter().filter_map(|flow| flow.hold(16 << 20)).collect();
     assert_eq!(held.len(), 6, "a quarter of what they leave is 104 MiB");
@@ -170,19 +176,45 @@ fn connections_of_one_caller_share_what_it_may_hold() {
     assert!(Flow::new(budget, Arc::default()).hold(64 << 20).is_some(), "others have theirs");
 }
 
+/// Makes room as a socket does before it reads.
+fn expect(flow: &Flow, asked: usize) -> Poll<io::Result<()>> {
+    flow.poll_expect(&mut Context::from_waker(Waker::noop()), asked)
+}
+
 #[test]
 fn every_byte_that_comes_in_counts_until_its_message_is_answered() {
-    let budget = Arc::new(Budget::new(64 << 20));
+    let budget = Arc::new(Budget::new(64 << 20, usize::MAX));
     let flow = Flow::new(budget.clone(), Arc::default());
     // In pieces that are small each, as fragments of a message or chunks of a body are.
     for _ in 0..100 {
-        flow.expect(1 << 10).expect("there is room");
+        assert!(expect(&flow, 1 << 10).is_ready());
         flow.arrived(1 << 10);
     }
     assert_eq!(budget.held(), 99 << 10, "the last is counted with the next");
-    let message = flow.message();
-    flow.expect(1 << 10).expect("there is room");
+    let message = flow.message(90 << 10);
+    assert!(expect(&flow, 1 << 10).is_ready());
     assert_eq!(budget.held(), 99 << 10);
     drop(message);
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn messages_that_follow_each_other_count_once_and_wait_for_the_room_of_those_before() {
+    let (size, budget) = (1 << 20, Arc::new(Budget::new(12 << 20, 1 << 20)));
+    let flow = Flow::new(budget.clone(), Arc::default());
+    assert!(expect(&flow, size).is_ready());
+    flow.arrived(size);
+    // The next one has begun to come before the first is looked at.
+    assert!(expect(&flow, size).is_ready());
+    flow.arrived(size / 2);
+    let first = flow.message(size);
+    assert!(expect(&flow, size / 2).is_ready());
+    flow.arrived(size / 2);
+    let second = flow.message(size);
+    assert_eq!(budget.held(), 2 * size);
+    assert!(expect(&flow, size).is_pending(), "a quarter of what is left is less");
+    drop(first);
+    assert!(expect(&flow, size).is_ready());
+    drop((second, flow));
     assert_eq!(budget.held(), 0);
 }
