@@ -139,8 +139,7 @@ impl Pace {
     /// Adds work unless the worker would then be behind by more than `burst`; an idle one takes any. Fails with the
     /// time to wait.
     fn take(&self, took: Duration, burst: Duration, now: Instant) -> Result<(), Duration> {
-        // A panic inside leaves the moment whole.
-        let mut done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut done = self.done();
         let begin = done.filter(|done| *done > now).unwrap_or(now);
         let behind = begin.duration_since(now) + took;
         if behind > burst && begin > now {
@@ -152,13 +151,18 @@ impl Pace {
 
     /// Adds work that was done already.
     fn add(&self, took: Duration, now: Instant) {
-        let mut done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut done = self.done();
         *done = Some(done.filter(|done| *done > now).unwrap_or(now) + took);
     }
 
     /// Whether such a worker would be done by now.
     fn is_done(&self, now: Instant) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|done| done <= now)
+        self.done().is_none_or(|done| done <= now)
+    }
+
+    fn done(&self) -> MutexGuard<'_, Option<Instant>> {
+        // A panic inside leaves the moment whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

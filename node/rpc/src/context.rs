@@ -92,15 +92,17 @@ impl Context {
     /// The height of a block that everybody may know of; of the head if none is named.
     fn height(&self, head: &Head, at: Option<Hash>) -> Result<Height, Error> {
         let Some(hash) = at.filter(|hash| *hash != head.hash) else { return Ok(head.height) };
-        let height = self.database().height(&hash)?;
-        // One that is stored above the head will be the head in a moment.
-        height.filter(|height| *height <= head.height).ok_or(Error::UnknownBlock(hash))
+        self.height_up_to(head, &hash)?.ok_or(Error::UnknownBlock(hash))
+    }
+
+    /// One that is stored above the head will be the head in a moment.
+    fn height_up_to(&self, head: &Head, hash: &Hash) -> Result<Option<Height>, Error> {
+        Ok(self.database().height(hash)?.filter(|height| *height <= head.height))
     }
 
     /// The height of a block that everybody may know of, if there is one of this hash.
     pub fn known_height(&self, hash: &Hash) -> Result<Option<Height>, Error> {
-        let head = self.head().height;
-        Ok(self.database().height(hash)?.filter(|height| *height <= head))
+        self.height_up_to(&self.head(), hash)
     }
 
     /// A value in the state after a block, if it is small and known without a look into the database.

@@ -13,7 +13,8 @@ use jsonrpsee::{
     server::{BatchResponseBuilder, MethodResponse, middleware::rpc::RpcServiceT},
     types::{ErrorObjectOwned, Id, Request, error::ErrorCode},
 };
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Instant};
 
 /// These end what may be over by itself, which is no news.
 const ENDS_QUIETLY: [&str; 2] = ["chainHead_v1_unfollow", "archive_v1_stopStorage"];
@@ -125,7 +126,7 @@ where
         let (layer, flow) = (self.layer.clone(), self.session.flow.clone());
         let id = request.id();
         request.extensions_mut().insert(self.session.clone());
-        let admitted = layer.admit(method, bytes(&request), &self.session);
+        let admitted = layer.admit(method, length(&request.params), &self.session);
         let response = admitted.map(|()| self.inner.call(request));
         async move {
             let mut response = match response {
@@ -166,7 +167,7 @@ where
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let message = self.session.flow.message(bytes(&request));
+        let message = self.session.flow.message(length(&request.params));
         let answer = self.answer(request);
         async move {
             let (response, held) = answer.await;
@@ -217,21 +218,19 @@ where
         &self,
         notification: Notification<'a>,
     ) -> impl Future<Output = MethodResponse> + Send + 'a {
-        drop(
-            self.session.flow.message(notification.params.as_ref().map_or(0, |it| it.get().len())),
-        );
+        drop(self.session.flow.message(length(&notification.params)));
         self.inner.notification(notification)
     }
 }
 
 /// Bytes of a request, as far as they matter.
-fn bytes(request: &Request<'_>) -> usize {
-    request.params.as_ref().map_or(0, |params| params.get().len())
+fn length(params: &Option<Cow<'_, RawValue>>) -> usize {
+    params.as_ref().map_or(0, |params| params.get().len())
 }
 
 fn entry_bytes(entry: &BatchEntry<'_>) -> usize {
     match entry {
-        BatchEntry::Call(request) => bytes(request),
-        BatchEntry::Notification(it) => it.params.as_ref().map_or(0, |params| params.get().len()),
+        BatchEntry::Call(request) => length(&request.params),
+        BatchEntry::Notification(notification) => length(&notification.params),
     }
 }

@@ -90,7 +90,7 @@ impl Module {
         run: fn(&Context, Args) -> Result<R, Error>,
     ) {
         self.register(names, true, move |context, session, args| {
-            blocking(context, session, args, run)
+            write_away(context, session, move |context| run(context, args))
         });
     }
 
@@ -109,7 +109,7 @@ impl Module {
                 return ResponsePayload::success(answer);
             }
             respond(&params, context, session(&extensions), true, |context, session, args| {
-                blocking(context, session, args, run)
+                write_away(context, session, move |context| run(context, args))
             })
             .await
         };
@@ -144,9 +144,8 @@ impl Module {
         self.register(names, true, move |context, session, args| {
             let answer = run(context.clone(), args);
             async move {
-                let (value, flow) = (answer.await?, session.flow.clone());
-                let work = move |_: &Context| Written::large(&value, &flow);
-                session.work(&context, work).await.map(Answer::from)
+                let value = answer.await?;
+                write_away(context, session, move |_| Ok(value)).await
             }
         });
     }
@@ -225,15 +224,14 @@ fn session(extensions: &Extensions) -> Arc<Session> {
     session.unwrap_or_else(|| Arc::new(Session::new(Flow::default(), Pace::default())))
 }
 
-/// Runs a method away from the threads that serve sockets, and writes its answer there.
-async fn blocking<R: Serialize + 'static>(
+/// Makes an answer away from the threads that serve sockets, and writes it there.
+async fn write_away<R: Serialize>(
     context: Arc<Context>,
     session: Arc<Session>,
-    args: Args,
-    run: fn(&Context, Args) -> Result<R, Error>,
+    make: impl FnOnce(&Context) -> Result<R, Error> + Send + 'static,
 ) -> Result<Answer<Written>, Error> {
     let flow = session.flow.clone();
-    let work = move |context: &Context| Written::large(&run(context, args)?, &flow);
+    let work = move |context: &Context| Written::large(&make(context)?, &flow);
     session.work(&context, work).await.map(Answer::from)
 }
 

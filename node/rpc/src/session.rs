@@ -25,7 +25,7 @@ pub(crate) struct Session {
     /// Permits for batches.
     pub batches: Arc<Semaphore>,
     /// Transactions that are to be brought into the chain.
-    pub broadcasts: Arc<Broadcasts>,
+    pub broadcasts: Broadcasts,
     /// What follows the chain.
     pub follows: Arc<Follows>,
     /// Work that it may still ask for.
@@ -41,7 +41,7 @@ impl Session {
             in_flight: permits(IN_FLIGHT_MAX),
             large: permits(LARGE_IN_FLIGHT_MAX),
             batches: permits(BATCHES_IN_FLIGHT_MAX),
-            broadcasts: Arc::default(),
+            broadcasts: Broadcasts::default(),
             follows: Arc::default(),
             pace,
         }
