@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// How often, in percent, a liar lies where it could.
 const LIES_PERCENT: u64 = 60;
+/// How often, in percent, a liar tells a false status.
+const BOASTS_PERCENT: u64 = 20;
 /// How often, in percent, a liar damages what it serves.
 const DAMAGES_PERCENT: u64 = 30;
 
@@ -93,6 +95,17 @@ fn other_proposal(
     let mut other = SignedProposal { proposal, signature: [0; 64] };
     other.signature = node::vote_pair(node).sign(&other.signed_bytes(&world.genesis_hash));
     Some((Body { height, round, block, bytes: Arc::new(bytes) }, other))
+}
+
+/// Makes a status false, now and then: another height, or another block at this one.
+pub(crate) fn boast(status: &mut wire::Status, random: &mut Random) {
+    if random.chance(BOASTS_PERCENT) {
+        if random.chance(50) {
+            let more = u32::try_from(random.below(10_000)).expect("small");
+            status.height = status.height.saturating_add(more);
+        }
+        status.hash = random_hash(random);
+    }
 }
 
 /// Changes a byte of what a liar serves, now and then.

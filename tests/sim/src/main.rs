@@ -1,17 +1,10 @@
 //! `cargo xtask sim`: many runs, each from a seed of its own, over all cores.
 
 use anyhow::{Result, bail};
-use artel_sim::{Outcome, Table, run_drawn, wan};
+use artel_sim::{Outcome, Table, cores, run_drawn, run_many, wan};
 use clap::Parser;
 use primitives::Height;
-use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
-    time::Instant,
-};
+use std::time::Instant;
 
 /// Most failing runs that are told of.
 const FAILURES_SHOWN_MAX: usize = 20;
@@ -24,7 +17,7 @@ struct Cli {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How many runs.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 100)]
     runs: u64,
     /// How many runs at a time; as many as there are cores by default.
     #[arg(long)]
@@ -46,9 +39,12 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let start = Instant::now();
-    let (table, failed) = run(&cli);
+    let (table, failed) = match cli.runs {
+        1 => run_one(cli.seed),
+        runs => run_many(cli.seed, runs, cli.threads.unwrap_or_else(cores)),
+    };
     print!("{table}");
-    println!("{:<20}{:>12}", "real seconds", start.elapsed().as_secs());
+    println!("{:<22}{:>12}", "real seconds", start.elapsed().as_secs());
     if failed.is_empty() {
         return Ok(());
     }
@@ -60,33 +56,11 @@ fn main() -> Result<()> {
     bail!("{} of {} runs failed", failed.len(), cli.runs)
 }
 
-fn run(cli: &Cli) -> (Table, Vec<Outcome>) {
-    let cores = || thread::available_parallelism().map_or(1, Into::into);
-    let threads = cli.threads.unwrap_or_else(cores).max(1);
-    let next = AtomicU64::new(0);
-    let results = Mutex::new((Table::default(), Vec::new()));
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= cli.runs {
-                        break;
-                    }
-                    let outcome = run_drawn(cli.seed.wrapping_add(number));
-                    if cli.runs == 1 {
-                        println!("seed {}: trace {}", outcome.seed, outcome.trace);
-                    }
-                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                    results.0.add(&outcome);
-                    if !outcome.failures.is_empty() {
-                        results.1.push(outcome);
-                    }
-                }
-            });
-        }
-    });
-    let (table, mut failed) = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failed.sort_by_key(|outcome| outcome.seed);
-    (table, failed)
+/// One run, with all that is known of it.
+fn run_one(seed: u64) -> (Table, Vec<Outcome>) {
+    let outcome = run_drawn(seed);
+    println!("seed {seed}: trace {}", outcome.trace);
+    let mut table = Table::default();
+    table.add(&outcome);
+    (table, [outcome].into_iter().filter(|outcome| !outcome.failures.is_empty()).collect())
 }

@@ -59,6 +59,9 @@ impl Oracle {
         if self.liars.contains(&node) || who != node::account(node) {
             return;
         }
+        if self.validators.get(&height).is_some_and(|set| set.get(&who).is_none()) {
+            self.fail(format!("node {node} signs at {height}, where it is no validator"));
+        }
         let bytes = message.encode();
         let slot = (node, height, round, step);
         if *self.sent.entry(slot).or_insert_with(|| bytes.clone()) != bytes

@@ -42,6 +42,9 @@ pub struct Outcome {
     pub stalls: u64,
     /// The highest round.
     pub max_round: u32,
+    /// Virtual milliseconds from the end of all faults until each node had [`crate::CALM_BLOCKS`] more
+    /// blocks.
+    pub recovery_ms: u64,
     /// Virtual milliseconds.
     pub ms: u64,
     /// Events.
@@ -66,6 +69,8 @@ pub struct Table {
     runs: u64,
     sums: Outcome,
     heights: u64,
+    /// Seed of the run that took longest to recover.
+    slowest: u64,
 }
 
 impl Table {
@@ -88,6 +93,9 @@ impl Table {
         sums.double_signs += outcome.double_signs;
         sums.stalls += outcome.stalls;
         sums.max_round = sums.max_round.max(outcome.max_round);
+        if outcome.recovery_ms > sums.recovery_ms {
+            (sums.recovery_ms, self.slowest) = (outcome.recovery_ms, outcome.seed);
+        }
         sums.ms += outcome.ms;
         sums.events += outcome.events;
     }
@@ -113,11 +121,13 @@ impl fmt::Display for Table {
             ("double signs", sums.double_signs),
             ("stalls", sums.stalls),
             ("highest round", u64::from(sums.max_round)),
+            ("slowest recovery, ms", sums.recovery_ms),
+            ("  its seed", self.slowest),
             ("events", sums.events),
             ("virtual seconds", sums.ms / 1_000),
         ];
         for (name, value) in rows {
-            writeln!(f, "{name:<20}{value:>12}")?;
+            writeln!(f, "{name:<22}{value:>12}")?;
         }
         Ok(())
     }

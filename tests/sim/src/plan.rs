@@ -94,6 +94,8 @@ pub(crate) struct Link {
 pub struct Sim {
     pub(crate) seed: u64,
     pub(crate) powers: Vec<u64>,
+    /// Nodes that run consensus without being validators at the start.
+    pub(crate) standbys: usize,
     pub(crate) followers: usize,
     pub(crate) until: Height,
     pub(crate) link: Link,
@@ -115,6 +117,7 @@ pub fn sim(seed: u64) -> Sim {
     Sim {
         seed,
         powers: vec![10; 4],
+        standbys: 0,
         followers: 0,
         until: 10,
         link: Link { delay_ms: (5, 60), loss_percent: 0, double_percent: 0 },
@@ -144,7 +147,14 @@ impl Sim {
         self
     }
 
-    /// So many nodes that only follow; their numbers come after the validators'.
+    /// So many nodes that run consensus and are no validators yet; their numbers come after the validators'.
+    #[must_use]
+    pub fn standbys(mut self, count: usize) -> Self {
+        self.standbys = count;
+        self
+    }
+
+    /// So many nodes that only follow; their numbers come last.
     #[must_use]
     pub fn followers(mut self, count: usize) -> Self {
         self.followers = count;
@@ -291,14 +301,15 @@ impl Sim {
 
     /// Nodes in total.
     pub(crate) fn count(&self) -> usize {
-        self.powers.len() + self.followers
+        self.powers.len() + self.standbys + self.followers
     }
 
     /// A run with all kinds of faults, each with its own chance.
     pub fn drawn(seed: u64) -> Self {
         let random = &mut Random::new(seed ^ 0x51AF_1A6E);
-        let count = 4 + random.index(4);
+        let count = 4 + random.index(5);
         let mut plan = sim(seed).followers(random.index(3));
+        plan.standbys = usize::from(random.chance(20));
         plan.powers = match random.chance(50) {
             true => vec![10; count],
             false => (0..count).map(|_| random.between(8, 13)).collect(),

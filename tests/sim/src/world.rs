@@ -24,7 +24,7 @@ const PATIENCE_MS: Moment = 300_000;
 /// Virtual milliseconds after which a run ends in any case.
 const RUN_MS_MAX: Moment = 3_600_000;
 /// Blocks that must come once everything planned is over.
-const CALM_BLOCKS: Height = 3;
+pub const CALM_BLOCKS: Height = 3;
 /// How often nodes repeat their status, in milliseconds.
 const STATUS_MS: Moment = 3_000;
 
@@ -103,7 +103,7 @@ impl World {
         let liars = plan.equivocators.union(&plan.withholders).copied().collect();
         let nodes = (0..plan.count())
             .map(|number| {
-                let is_validator = number < plan.powers.len();
+                let is_validator = number < plan.powers.len() + plan.standbys;
                 Node::new(folder.path().join(number.to_string()), is_validator)
             })
             .collect();
@@ -183,7 +183,12 @@ impl World {
         }
         if let Some((since, height)) = self.calm {
             let wanted = self.plan.until.max(height + CALM_BLOCKS);
-            if self.nodes.iter().all(|node| node.height().is_some_and(|height| height >= wanted)) {
+            let all_have =
+                |wanted| self.nodes.iter().all(|node| node.height().is_some_and(|h| h >= wanted));
+            if self.oracle.outcome.recovery_ms == 0 && all_have(height + CALM_BLOCKS) {
+                self.oracle.outcome.recovery_ms = self.now - since;
+            }
+            if all_have(wanted) {
                 return true;
             }
             let since = since.max(self.last_block_at);
@@ -462,7 +467,10 @@ impl World {
     pub(crate) fn send_status(&mut self, from: usize, to: usize) {
         let Some(running) = &self.nodes[from].running else { return };
         let head = running.chain.head();
-        let status = wire::Status { height: head.height, hash: head.hash };
+        let mut status = wire::Status { height: head.height, hash: head.hash };
+        if self.plan.equivocators.contains(&from) {
+            liar::boast(&mut status, &mut self.random);
+        }
         self.send(from, to, Wire::Status(status));
     }
 

@@ -6,12 +6,12 @@ use crate::*;
 fn double_signs(ablation: Ablation) -> u64 {
     let run = |seed: u64| {
         let mut sim = sim(seed).nodes(4).transactions(0).delay(20, 200).without(ablation);
-        for (crash, node) in (0..8).zip([0, 1, 2, 3].into_iter().cycle()) {
+        for (crash, node) in (0..6).zip([0, 1, 2, 3].into_iter().cycle()) {
             sim = sim.crash_for(node, after(700 * crash + 90 * seed), 40);
         }
-        sim.until_height(6).double_signs
+        sim.until_height(5).double_signs
     };
-    (1..=6).map(run).sum()
+    (1..=4).map(run).sum()
 }
 
 #[test]

@@ -5,15 +5,9 @@ const RUNS: u64 = 40;
 
 #[test]
 fn drawn_runs_keep_all_promises() {
-    let mut table = Table::default();
-    let mut failed = Vec::new();
-    for seed in 1..=RUNS {
-        let outcome = run_drawn(seed);
-        table.add(&outcome);
-        failed.extend(outcome.failures.iter().map(|failure| format!("seed {seed}: {failure}")));
-    }
+    let (table, failed) = run_many(1, RUNS, cores());
     println!("{table}");
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    failed.iter().for_each(Outcome::expect_good);
 }
 
 #[test]

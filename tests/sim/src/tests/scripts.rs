@@ -59,6 +59,12 @@ fn a_validator_that_joins_late_catches_up_and_the_chain_bears_clocks_that_jump_a
 }
 
 #[test]
+fn who_runs_consensus_without_a_seat_signs_nothing_and_keeps_up() {
+    let outcome = sim(7).nodes(4).standbys(2).crash(5, at_height(4)).until_height(8);
+    outcome.expect_good();
+}
+
+#[test]
 fn lost_and_doubled_messages_cost_time_alone() {
     let outcome =
         sim(8).nodes(7).loss(15).doubles(20).delay(20, 300).pulling_decided().until_height(10);
