@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// How often, in percent, a liar lies where it could.
 const LIES_PERCENT: u64 = 60;
+/// How often, in percent, everybody gets both of a liar's messages.
+const TO_ALL_PERCENT: u64 = 35;
 /// How often, in percent, a liar tells a false status.
 const BOASTS_PERCENT: u64 = 20;
 /// How often, in percent, a liar damages what it serves.
@@ -28,35 +30,44 @@ pub(crate) fn broadcast(world: &mut World, node: usize, message: &Message) -> bo
         }
         return true;
     }
-    if !world.plan.equivocators.contains(&node) || !world.random.chance(LIES_PERCENT) {
+    if !world.plan.equivocators.contains(&node) {
         return false;
     }
-    let others = match message {
+    // Where two blocks are proposed, liars act together.
+    let is_attack = matches!(message, Message::Vote(signed)
+        if signed.vote.block.is_some_and(|block| world.rivals.contains_key(&block)));
+    if !is_attack && !world.random.chance(LIES_PERCENT) {
+        return false;
+    }
+    let [even, odd] = match message {
         Message::Vote(signed) if signed.vote.validator == node::account(node) => {
-            vec![Message::Vote(other_vote(world, node, &signed.vote))]
+            two_votes(world, node, signed)
         }
         Message::Proposal(signed) if signed.proposal.proposer == node::account(node) => {
             match other_proposal(world, node, signed) {
-                Some((body, proposal)) => vec![Message::Body(body), Message::Proposal(proposal)],
+                Some((body, other)) => {
+                    [vec![message.clone()], vec![Message::Body(body), Message::Proposal(other)]]
+                }
                 None => return false,
             }
         }
         _ => return false,
     };
     // Either everybody gets both, or each half something else.
-    let to_all = world.random.chance(50);
-    let salt = world.random.index(2);
+    let to_all = !is_attack && world.random.chance(TO_ALL_PERCENT);
     world.oracle.on_equivocation(node, to_all);
     for to in (0..world.nodes.len()).filter(|to| *to != node) {
-        let gets_true = to_all || to % 2 == salt;
-        let gets_other = to_all || !gets_true;
-        if gets_true {
+        if world.plan.equivocators.contains(&to) {
+            // Liars do not lie to each other.
             world.send(node, to, Wire::Consensus(Arc::new(message.clone())));
+            continue;
         }
-        if gets_other {
-            for other in &others {
-                world.send(node, to, Wire::Consensus(Arc::new(other.clone())));
-            }
+        let gets_even = to_all || to % 2 == 0;
+        let gets_odd = to_all || to % 2 == 1;
+        let even = even.iter().filter(|_| gets_even);
+        let both: Vec<_> = even.chain(odd.iter().filter(|_| gets_odd)).cloned().collect();
+        for message in both {
+            world.send(node, to, Wire::Consensus(Arc::new(message)));
         }
     }
     true
@@ -68,12 +79,17 @@ fn sign_vote(world: &World, node: usize, vote: Vote) -> SignedVote {
     signed
 }
 
-fn other_vote(world: &mut World, node: usize, vote: &Vote) -> SignedVote {
-    let block = match vote.block {
-        Some(_) if world.random.chance(50) => None,
-        _ => Some(random_hash(&mut world.random)),
+/// Where liars proposed two blocks, each half gets a vote for the one that it knows: enough of them would
+/// make a fork.
+fn two_votes(world: &mut World, node: usize, signed: &SignedVote) -> [Vec<Message>; 2] {
+    let vote = &signed.vote;
+    let rivals = vote.block.and_then(|block| world.rivals.get(&block).copied());
+    let blocks = match (rivals, vote.block) {
+        (Some(rivals), _) => rivals.map(Some),
+        (None, Some(block)) if world.random.chance(50) => [Some(block), None],
+        (None, block) => [block, Some(random_hash(&mut world.random))],
     };
-    sign_vote(world, node, Vote { block, ..vote.clone() })
+    blocks.map(|block| vec![Message::Vote(sign_vote(world, node, Vote { block, ..vote.clone() }))])
 }
 
 /// A second block for the same round, and the proposal for it.
@@ -91,6 +107,8 @@ fn other_proposal(
     if block == proposal.block {
         return None;
     }
+    let rivals = [proposal.block, block];
+    world.rivals.extend(rivals.map(|rival| (rival, rivals)));
     proposal.block = block;
     let mut other = SignedProposal { proposal, signature: [0; 64] };
     other.signature = node::vote_pair(node).sign(&other.signed_bytes(&world.genesis_hash));

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// So often the invariants of the whole state are checked.
 const CHECKED_HEIGHTS: Height = 5;
 /// Slots in which a liar sent everybody two things, after which it must be caught.
-const CATCH_SLOTS: u64 = 12;
+const CATCH_SLOTS: u64 = 8;
 
 /// A place where a node may send one thing.
 type Slot = (usize, Height, u32, Step);

@@ -20,7 +20,7 @@ use std::{
 };
 
 /// Virtual milliseconds without a new block, everything planned being over, after which a run is stuck.
-const PATIENCE_MS: Moment = 300_000;
+const PATIENCE_MS: Moment = 120_000;
 /// Virtual milliseconds after which a run ends in any case.
 const RUN_MS_MAX: Moment = 3_600_000;
 /// Blocks that must come once everything planned is over.
@@ -82,6 +82,8 @@ pub(crate) struct World {
     sequence: u64,
     /// Places in the plan of the actions that wait for a height.
     waiting: BTreeSet<usize>,
+    /// The pairs of blocks that liars propose for one round, by each of the two.
+    pub(crate) rivals: BTreeMap<Hash, [Hash; 2]>,
     partitions: BTreeMap<usize, (BTreeSet<usize>, BTreeSet<usize>)>,
     /// Things of the plan that are under way.
     open: usize,
@@ -119,6 +121,7 @@ impl World {
             events: BTreeMap::new(),
             sequence: 0,
             waiting: BTreeSet::new(),
+            rivals: BTreeMap::new(),
             partitions: BTreeMap::new(),
             open: 0,
             calm: None,
@@ -177,7 +180,10 @@ impl World {
         let is_over = self.open == 0 && self.waiting.is_empty();
         let is_calm = is_over && self.nodes.iter().all(|node| node.running.is_some());
         match (is_calm, self.calm) {
-            (true, None) => self.calm = Some((self.now, highest)),
+            (true, None) => {
+                self.calm = Some((self.now, highest));
+                self.plan.link.loss_percent = 0;
+            }
             (false, _) => self.calm = None,
             (true, Some(_)) => {}
         }

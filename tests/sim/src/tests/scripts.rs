@@ -31,7 +31,7 @@ fn more_than_a_third_away_halts_the_chain_and_it_recovers() {
 
 #[test]
 fn who_signs_twice_is_caught_and_nobody_else_is_accused() {
-    let outcome = sim(4).nodes(4).equivocator(1).until_height(25);
+    let outcome = sim(4).nodes(4).equivocator(1).until_height(30);
     outcome.expect_good();
     assert!(outcome.evidence > 0 && outcome.equivocations > 20, "{outcome:?}");
     assert_eq!((outcome.liars, outcome.caught), (1, 1));
