@@ -34,8 +34,12 @@ pub(crate) fn broadcast(world: &mut World, node: usize, message: &Message) -> bo
         return false;
     }
     // Where two blocks are proposed, liars act together.
-    let is_attack = matches!(message, Message::Vote(signed)
-        if signed.vote.block.is_some_and(|block| world.rivals.contains_key(&block)));
+    let named = match message {
+        Message::Vote(signed) => signed.vote.block,
+        Message::Proposal(signed) => Some(signed.proposal.block),
+        _ => None,
+    };
+    let is_attack = named.is_some_and(|block| world.rivals.contains_key(&block));
     if !is_attack && !world.random.chance(LIES_PERCENT) {
         return false;
     }
@@ -43,11 +47,13 @@ pub(crate) fn broadcast(world: &mut World, node: usize, message: &Message) -> bo
         Message::Vote(signed) if signed.vote.validator == node::account(node) => {
             two_votes(world, node, signed)
         }
+        Message::Body(body) => match other_body(world, node, body) {
+            Some(other) => [message.clone(), Message::Body(other)],
+            None => return false,
+        },
         Message::Proposal(signed) if signed.proposal.proposer == node::account(node) => {
             match other_proposal(world, node, signed) {
-                Some((body, other)) => {
-                    [vec![message.clone()], vec![Message::Body(body), Message::Proposal(other)]]
-                }
+                Some(other) => [message.clone(), Message::Proposal(other)],
                 None => return false,
             }
         }
@@ -55,19 +61,20 @@ pub(crate) fn broadcast(world: &mut World, node: usize, message: &Message) -> bo
     };
     // Either everybody gets both, or each half something else.
     let to_all = !is_attack && world.random.chance(TO_ALL_PERCENT);
-    world.oracle.on_equivocation(node, to_all);
+    if !matches!(message, Message::Body(_)) {
+        world.oracle.on_equivocation(node, to_all);
+    }
     for to in (0..world.nodes.len()).filter(|to| *to != node) {
+        // Liars do not lie to each other.
         if world.plan.equivocators.contains(&to) {
-            // Liars do not lie to each other.
             world.send(node, to, Wire::Consensus(Arc::new(message.clone())));
             continue;
         }
-        let gets_even = to_all || to % 2 == 0;
-        let gets_odd = to_all || to % 2 == 1;
-        let even = even.iter().filter(|_| gets_even);
-        let both: Vec<_> = even.chain(odd.iter().filter(|_| gets_odd)).cloned().collect();
-        for message in both {
-            world.send(node, to, Wire::Consensus(Arc::new(message)));
+        if to_all || to % 2 == 0 {
+            world.send(node, to, Wire::Consensus(Arc::new(even.clone())));
+        }
+        if to_all || to % 2 == 1 {
+            world.send(node, to, Wire::Consensus(Arc::new(odd.clone())));
         }
     }
     true
@@ -81,7 +88,7 @@ fn sign_vote(world: &World, node: usize, vote: Vote) -> SignedVote {
 
 /// Where liars proposed two blocks, each half gets a vote for the one that it knows: enough of them would
 /// make a fork.
-fn two_votes(world: &mut World, node: usize, signed: &SignedVote) -> [Vec<Message>; 2] {
+fn two_votes(world: &mut World, node: usize, signed: &SignedVote) -> [Message; 2] {
     let vote = &signed.vote;
     let rivals = vote.block.and_then(|block| world.rivals.get(&block).copied());
     let blocks = match (rivals, vote.block) {
@@ -89,30 +96,35 @@ fn two_votes(world: &mut World, node: usize, signed: &SignedVote) -> [Vec<Messag
         (None, Some(block)) if world.random.chance(50) => [Some(block), None],
         (None, block) => [block, Some(random_hash(&mut world.random))],
     };
-    blocks.map(|block| vec![Message::Vote(sign_vote(world, node, Vote { block, ..vote.clone() }))])
+    blocks.map(|block| Message::Vote(sign_vote(world, node, Vote { block, ..vote.clone() })))
 }
 
-/// A second block for the same round, and the proposal for it.
-fn other_proposal(
-    world: &mut World,
-    node: usize,
-    signed: &SignedProposal,
-) -> Option<(Body, SignedProposal)> {
-    let mut proposal = signed.proposal.clone();
-    if proposal.pol_round.is_some() {
+/// A second block for the same round.
+fn other_body(world: &mut World, node: usize, body: &Body) -> Option<Body> {
+    let Body { height, round, block, .. } = *body;
+    if world.rivals.contains_key(&block) {
         return None;
     }
-    let (height, round) = (proposal.height, proposal.round);
-    let (block, bytes) = world.build(node, height, round, 7)?;
-    if block == proposal.block {
+    let (other, bytes) = world.build(node, height, round, 7)?;
+    if other == block {
         return None;
     }
-    let rivals = [proposal.block, block];
+    let rivals = [block, other];
     world.rivals.extend(rivals.map(|rival| (rival, rivals)));
-    proposal.block = block;
+    Some(Body { height, round, block: other, bytes: Arc::new(bytes) })
+}
+
+/// The proposal of the second block, if there is one.
+fn other_proposal(world: &World, node: usize, signed: &SignedProposal) -> Option<SignedProposal> {
+    let mut proposal = signed.proposal.clone();
+    let [first, other] = *world.rivals.get(&proposal.block)?;
+    if proposal.pol_round.is_some() || proposal.block != first {
+        return None;
+    }
+    proposal.block = other;
     let mut other = SignedProposal { proposal, signature: [0; 64] };
     other.signature = node::vote_pair(node).sign(&other.signed_bytes(&world.genesis_hash));
-    Some((Body { height, round, block, bytes: Arc::new(bytes) }, other))
+    Some(other)
 }
 
 /// Makes a status false, now and then: another height, or another block at this one.
