@@ -9,6 +9,7 @@ mod error;
 mod execute;
 mod head;
 mod open;
+pub mod sync;
 mod verify;
 
 pub use build::{BuildRequest, Built, Rejected};

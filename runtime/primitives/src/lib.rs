@@ -4,6 +4,7 @@
 mod account;
 mod balance;
 mod block;
+mod certificate;
 pub mod crypto;
 mod era;
 mod hash;
@@ -16,6 +17,7 @@ mod validators;
 pub use account::{AccountId, MultiAddress};
 pub use balance::{Balance, PARTS_PER_MILLION};
 pub use block::{Block, Digest, DigestItem, Header, OpaqueTransaction, TRANSACTION_BYTES_MAX};
+pub use certificate::{CertificateError, check_certificate, check_certificates};
 pub use era::{ERA_PERIOD_MAX, ERA_PERIOD_MIN, Era};
 pub use hash::{Hash, ParseHashError};
 pub use state::{RawKey, RawValue, StateRead, Writes};

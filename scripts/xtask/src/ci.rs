@@ -34,6 +34,13 @@ pub fn clients(root: &Path, args: &[String]) -> Result<()> {
     run_clients(root, args)
 }
 
+/// Simulated networks on virtual time.
+pub fn sim(root: &Path, args: &[String]) -> Result<()> {
+    let mut all = vec!["run", "--quiet", "--locked", "--package", "artel-sim", "--"];
+    all.extend(args.iter().map(String::as_str));
+    step(root, "sim", &all)
+}
+
 /// Runs the clients' program, which was built beside this one.
 fn run_clients(root: &Path, args: &[String]) -> Result<()> {
     println!("== clients");

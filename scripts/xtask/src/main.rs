@@ -1,4 +1,4 @@
-//! What the project does to itself: `cargo xtask ci | clients | tidy | bless | weights | new-pallet NAME`.
+//! What the project does to itself: `cargo xtask ci | sim | clients | tidy | bless | weights | new-pallet NAME`.
 
 mod ci;
 mod new_pallet;
@@ -26,6 +26,12 @@ enum Chore {
     /// Other people's clients, unmodified, each against a node of its own; a part of `ci`.
     Clients {
         /// Clients to run, all by default; --bless writes the table of features anew.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Simulated networks, each with the faults that its seed draws: `--seed S --runs N`, or `--wan`.
+    Sim {
+        /// What the simulator is told; `--help` lists it.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -60,6 +66,7 @@ fn run(chore: Chore) -> Result<()> {
     match chore {
         Chore::Ci => ci::run(&root),
         Chore::Clients { args } => ci::clients(&root, &args),
+        Chore::Sim { args } => ci::sim(&root, &args),
         Chore::Tidy => tidy::run(&root),
         Chore::Bless => ci::bless(&root),
         Chore::Weights => ci::weights(&root),

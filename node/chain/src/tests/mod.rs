@@ -1,8 +1,9 @@
 //! Blocks from build to commit, on a real database.
 
 mod faults;
-mod fixture;
+pub(crate) mod fixture;
 mod genesis;
+mod imports;
 mod panics;
 mod random;
 mod upgrades;
