@@ -4,6 +4,7 @@
 mod account;
 mod balance;
 mod block;
+pub mod chunk;
 pub mod crypto;
 mod era;
 mod hash;
