@@ -1,14 +1,11 @@
 //! Verification of signatures by vote keys: one by one as they come, in batches for certificates.
 
-use crate::{
-    message::Signature,
-    types::{Step, Validators, vote_bytes},
-};
+use crate::{message::Signature, types::Validators};
 use codec::Encode;
 use primitives::{
-    AccountId, Certificate, Hash, Height, MultiSignature,
+    AccountId, CertificateError, Hash, MultiSignature,
     crypto::{
-        batch::{self, Item},
+        batch::{Item, find_invalid_by_hash},
         hash::blake2_256,
         keys::verify_ed25519,
     },
@@ -18,67 +15,13 @@ use std::collections::BTreeSet;
 /// Most signatures remembered as valid; beyond, the memory starts anew.
 const REMEMBERED_MAX: usize = 16_384;
 
-/// A certificate that proves nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateError {
-    /// It is about another block than the one at hand.
-    #[error("the certificate is for block {found} at height {height}, not for {expected}")]
-    WrongBlock {
-        /// Height that the certificate names.
-        height: Height,
-        /// Block that the certificate names.
-        found: Hash,
-        /// Block that it should prove.
-        expected: Hash,
-    },
-    /// Not strictly ascending by account, so that one might count twice.
-    #[error("{0} signs twice or out of order")]
-    Duplicate(AccountId),
-    /// Not in the validator set of the height.
-    #[error("{0} is not a validator of this height")]
-    Unknown(AccountId),
-    /// A signature that its validator did not make.
-    #[error("the signature of {0} is wrong")]
-    BadSignature(AccountId),
-    /// Not enough power.
-    #[error("validators with power {signed} of {total} signed, which is no quorum")]
-    Short {
-        /// Power of those who signed.
-        signed: u64,
-        /// Power of all.
-        total: u64,
-    },
-}
-
-/// Check that a certificate makes a block final, with nothing but the validator set of its height:
-/// what a light client does.
-pub fn check_certificate(
-    certificate: &Certificate,
-    block: &Hash,
-    validators: &Validators,
-    genesis: &Hash,
-) -> Result<(), CertificateError> {
-    let Certificate { height, round, block: found, ref signatures } = *certificate;
-    if found != *block {
-        return Err(CertificateError::WrongBlock { height, found, expected: *block });
-    }
-    if let Some(pair) = signatures.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
-        return Err(CertificateError::Duplicate(pair[1].0));
-    }
-    let message = vote_bytes(genesis, Step::Precommit, height, round, Some(found));
-    let votes: Vec<_> =
-        signatures.iter().map(|(who, sig)| (*who, message.as_slice(), *sig)).collect();
-    let signed = check_votes(&mut Verifier::default(), &votes, validators)?;
-    require(validators.is_quorum(signed), signed, validators)
-}
-
 /// An error that tells the power, unless there was enough of it.
 pub(crate) fn require(
     enough: bool,
     signed: u64,
     validators: &Validators,
 ) -> Result<(), CertificateError> {
-    let total = validators.total_power();
+    let (signed, total) = (signed.into(), validators.total_power().into());
     if enough { Ok(()) } else { Err(CertificateError::Short { signed, total }) }
 }
 
@@ -140,9 +83,6 @@ impl Verifier {
     }
 
     /// The first of these that is not valid. Unseen ones are checked as one batch.
-    ///
-    /// The batch's randomness is the hash of all that is in it: who changes one signature gets
-    /// other coefficients, and a wrong batch passes with a chance of 2^-128 for each try.
     fn first_invalid(&mut self, checks: &[Check<'_>]) -> Option<usize> {
         let digests: Vec<_> = checks.iter().map(Check::digest).collect();
         let fresh: Vec<usize> =
@@ -158,8 +98,7 @@ impl Verifier {
                 signature,
             })
             .collect();
-        let seed = blake2_256(&digests.encode()).0;
-        if let Some(first) = batch::find_invalid(&items, &seed).first() {
+        if let Some(first) = find_invalid_by_hash(&items).first() {
             return Some(fresh[*first]);
         }
         for place in fresh {

@@ -1,7 +1,7 @@
 //! The consensus core: inputs in, outputs out, in order.
 
 use crate::{
-    certificate::{Check, check_certificate},
+    certificate::Check,
     config::Config,
     context::{Address, BlockId, Context, Height as MHeight, Members},
     early::Early,
@@ -19,7 +19,7 @@ use crate::{
 use arc_malachitebft_core_consensus as mc;
 use arc_malachitebft_core_types as mt;
 use mt::Round;
-use primitives::{AccountId, Certificate, Hash, Height, Moment, ValidatorSet};
+use primitives::{AccountId, Certificate, Hash, Height, Moment, ValidatorSet, check_certificate};
 
 /// Malachite's queues for inputs of heights to come, which it never gets from us: small.
 const QUEUE_HEIGHTS: usize = 4;
@@ -266,7 +266,7 @@ impl Consensus {
         let Some(ours) = &self.host.parent_certificate else { return };
         let genesis = self.host.genesis();
         if ours.block != theirs.block
-            && check_certificate(&theirs, &theirs.block, validators, &genesis).is_ok()
+            && check_certificate(&theirs, &theirs.block, validators.source(), &genesis).is_ok()
         {
             let ours = Box::new(ours.clone());
             self.host.fault = Some(Fault::Fork { ours, theirs: Box::new(theirs) });

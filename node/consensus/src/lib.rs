@@ -21,7 +21,6 @@ mod types;
 pub mod wal;
 
 pub use crate::core::Consensus;
-pub use certificate::{CertificateError, check_certificate};
 pub use config::{
     Config, ConfigError, INTERVAL_MS_MIN, PacingConfig, SETTING_MS_MAX, TIMEOUT_MS_MIN,
     TimeoutConfig,

@@ -2,7 +2,7 @@
 
 use super::{Host, UNSIGNED};
 use crate::{
-    certificate::{CertificateError, Check, check_votes, require},
+    certificate::{Check, check_votes, require},
     context::{self, Address, Context, Members, round_number},
     guard::Refusal,
     io::{Fault, Identity},
@@ -13,7 +13,7 @@ use arc_malachitebft_core_consensus as mc;
 use arc_malachitebft_core_types as mt;
 use ed25519_dalek::Signer;
 use mt::Round;
-use primitives::{AccountId, Certificate};
+use primitives::{AccountId, Certificate, CertificateError};
 
 /// What Malachite wants to hear about a certificate.
 type Verdict = Result<(), mt::CertificateError<Context>>;
@@ -94,11 +94,12 @@ impl Host {
     }
 
     pub(super) fn verify_commit(&mut self, certificate: &Certificate, set: &Members) -> Verdict {
-        let Certificate { height, round, block, ref signatures } = *certificate;
-        let genesis = &self.identity.genesis;
-        let message = vote_bytes(genesis, Step::Precommit, height, round, Some(block));
-        let votes: Vec<_> =
-            signatures.iter().map(|(who, sig)| (*who, message.as_slice(), *sig)).collect();
+        let message = certificate.signed_bytes(&self.identity.genesis);
+        let votes: Vec<_> = certificate
+            .signatures
+            .iter()
+            .map(|(who, sig)| (*who, message.as_slice(), *sig))
+            .collect();
         self.verify_votes(&votes, &set.validators, Validators::is_quorum)
     }
 

@@ -1,5 +1,5 @@
-mod certificates;
 mod crashes;
+mod evidence;
 mod guard;
 mod messages;
 mod network;

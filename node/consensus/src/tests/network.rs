@@ -3,12 +3,13 @@
 
 use crate::{
     Bytes, Config, Consensus, Decided, Identity, Input, Message, Output, Step, Time, Timer,
-    Validators, Verdict, WithoutRecord, check_certificate,
+    Validators, Verdict, WithoutRecord,
     store::{MemoryStore, Store},
 };
 use codec::{Decode, Encode};
 use primitives::{
-    AccountId, Certificate, Hash, Height, ValidatorInfo, ValidatorSet, crypto::hash::blake2_256,
+    AccountId, Certificate, Hash, Height, ValidatorInfo, ValidatorSet, check_certificate,
+    crypto::hash::blake2_256,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -200,7 +201,7 @@ impl Network {
                 let block = blake2_256(body);
                 let decoded = TestBlock::decode(&mut body.as_slice()).expect("blocks decode");
                 assert_eq!((decoded.parent, decoded.height), (parent, height));
-                let set = Validators::new(validator_set(&self.powers, height)).expect("valid");
+                let set = validator_set(&self.powers, height);
                 check_certificate(certificate, &block, &set, &GENESIS).expect("proves the block");
                 assert_eq!(certificate.height, height);
                 assert_eq!(*blocks.entry(height).or_insert(block), block, "fork at {height}");

@@ -8,10 +8,12 @@
 //! bad one passes with a chance of about 2^-128. Hence the caller hands in a fresh seed.
 
 use super::{
+    hash::blake2_256,
     keys::{self, SR25519_CONTEXT},
     random::Stream,
 };
 use crate::{AccountId, MultiSignature};
+use codec::Encode;
 use ed25519_zebra::{Signature as Ed25519Signature, VerificationKeyBytes, batch as zebra};
 use rayon::prelude::*;
 use schnorrkel::{PublicKey, Signature as Sr25519Signature, signing_context};
@@ -43,8 +45,7 @@ pub struct Item<'a> {
 ///
 /// `seed` must be 32 bytes that the operating system gave after the items were known, new ones for
 /// each call: who can foresee it can make a batch accept invalid signatures. A pure core that has no
-/// randomness may take the hash of all items, each with key, message and whole signature: whoever
-/// changes one of them gets other coefficients, and a try succeeds with a chance of 2^-128.
+/// randomness takes [`find_invalid_by_hash`].
 pub fn find_invalid(items: &[Item<'_>], seed: &[u8; 32]) -> Vec<usize> {
     let share = items.len().div_ceil(rayon::current_num_threads());
     let share = share.clamp(SHARE_ITEMS_MIN, BATCH_ITEMS_MAX);
@@ -59,6 +60,16 @@ pub fn find_invalid(items: &[Item<'_>], seed: &[u8; 32]) -> Vec<usize> {
         })
         .collect();
     invalid.concat()
+}
+
+/// [`find_invalid`] for a pure core, which has no randomness: the seed is the hash of all items, each
+/// with key, message and whole signature. Whoever changes one of them gets other coefficients, and a
+/// try succeeds with a chance of 2^-128.
+pub fn find_invalid_by_hash(items: &[Item<'_>]) -> Vec<usize> {
+    let digest =
+        |item: &Item<'_>| blake2_256(&(item.account, item.message, item.signature).encode());
+    let digests: Vec<_> = items.iter().map(digest).collect();
+    find_invalid(items, &blake2_256(&digests.encode()).0)
 }
 
 /// The ascending indices, within the chunk, of the invalid items.
