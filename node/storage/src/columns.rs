@@ -42,6 +42,13 @@ pub(crate) const META_FLUSHED: &str = "flushed";
 /// Lowest height whose state can be read; genesis if there is no such entry.
 pub(crate) const META_OLDEST: &str = "oldest";
 
+/// Lowest height above genesis from which on blocks are stored, if they are not from genesis on.
+pub(crate) const META_FIRST: &str = "first";
+/// The block whose state is being imported.
+pub(crate) const META_IMPORT: &str = "import";
+/// Begins the keys of `meta` that name the subtrees which are imported.
+pub(crate) const META_IMPORTED: &[u8] = b"imported.";
+
 /// Threads of RocksDB: one writes memtables out, two compact. It uses the second of these only where files pile up,
 /// so that a long compaction of one column does not hold up another's.
 const BACKGROUND_JOBS: i32 = 3;

@@ -1,11 +1,11 @@
 //! The open database: blocks and what belongs to them, by height and by hash.
 
 use crate::{
-    Config, Error,
+    Config, Error, ImportTarget,
     columns::{
         self, APPENDED, BLOBS, BLOCKS, CERTIFICATES, CHANGES, EVENTS, HISTORY, LAST_LEVEL_DELAY,
-        META, META_FLUSHED, META_FORMAT, META_HEAD, META_OLDEST, SCAN_SKIPS_MAX, STATE,
-        TRANSACTIONS, body_key, hash_key, header_key, height_key,
+        META, META_FIRST, META_FLUSHED, META_FORMAT, META_HEAD, META_IMPORT, META_OLDEST,
+        SCAN_SKIPS_MAX, STATE, TRANSACTIONS, body_key, hash_key, header_key, height_key,
     },
     history,
     horizon::Horizon,
@@ -106,6 +106,17 @@ impl Database {
     /// Height and hash of the last block committed; `None` before genesis.
     pub fn head(&self) -> Result<Option<(Height, Hash)>, Error> {
         self.meta(META_HEAD)
+    }
+
+    /// Lowest height from which on all blocks up to the head are stored. It is not 0 where the chain began with the state
+    /// of a later block: of those before, there is genesis alone.
+    pub fn first_block(&self) -> Result<Height, Error> {
+        Ok(self.meta(META_FIRST)?.unwrap_or_default())
+    }
+
+    /// The block whose state is being imported, if that is not finished.
+    pub fn unfinished_import(&self) -> Result<Option<ImportTarget>, Error> {
+        self.meta(META_IMPORT)
     }
 
     /// The header at a height.

@@ -39,8 +39,8 @@ const SORTED_BYTES_MAX: u64 = if cfg!(test) { 4 << 10 } else { 32 << 20 };
 const RUN_BYTES_MAX: usize = if cfg!(test) { 512 } else { 64 << 10 };
 /// Entries whose keys are hashed at a time.
 const HASHED_ENTRIES: usize = 1_024;
-/// Parts into which entries go that are too many to be sorted at a time: one for each value of a byte of the path.
-const PARTS: usize = 256;
+/// Bits of the path by which entries are parted that are too many to be sorted at a time; they divide a byte.
+const PARTED_BITS: usize = if cfg!(test) { 2 } else { 8 };
 /// Format of the files.
 const FORMAT: u32 = 1;
 
@@ -95,6 +95,8 @@ pub struct Exports {
     folder: PathBuf,
     /// The newest last.
     kept: Arc<Mutex<Vec<Arc<Export>>>>,
+    /// Held while one is made.
+    making: Arc<Mutex<()>>,
 }
 
 impl Exports {
@@ -112,7 +114,8 @@ impl Exports {
         }
         found.sort_by_key(|export| export.height);
         let kept = found.into_iter().map(Arc::new).collect();
-        let exports = Self { folder: folder.to_path_buf(), kept: Arc::new(Mutex::new(kept)) };
+        let kept = Arc::new(Mutex::new(kept));
+        let exports = Self { folder: folder.to_path_buf(), kept, making: Arc::default() };
         exports.tidy().map_err(file_error)?;
         Ok(exports)
     }
@@ -128,23 +131,26 @@ impl Exports {
     }
 
     /// Makes one of a state, which takes about two microseconds an entry and holds the state meanwhile. `None` if `stop`
-    /// said so: then nothing is left of it. One at a time is made.
+    /// said so: then nothing is left of it. One at a time is made, others wait.
     pub fn make(
         &self,
         state: Snapshot,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Arc<Export>>, Error> {
+        // Nothing is guarded but the time.
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = self.find(&state.hash) {
             return Ok(Some(known));
         }
-        let file_error = |source| Error::Export { path: self.folder.clone(), source };
-        let made = Maker::run(&self.folder, state, stop).map_err(file_error)?;
-        if let Some(export) = &made {
+        let made = Maker::run(&self.folder, state, stop);
+        if let Ok(Some(export)) = &made {
             let mut kept = self.kept();
             kept.push(export.clone());
             kept.sort_by_key(|export| export.height);
         }
-        self.tidy().map_err(file_error)?;
+        let tidied = self.tidy();
+        let made = made?;
+        tidied.map_err(|source| Error::Export { path: self.folder.clone(), source })?;
         Ok(made)
     }
 
@@ -155,9 +161,9 @@ impl Exports {
         kept.drain(..gone);
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
-            let is_kept = kept.iter().any(|export| {
-                path == export.data || path == export.data.with_extension("index")
-            });
+            let is_kept = kept
+                .iter()
+                .any(|export| path == export.data || path == export.data.with_extension("index"));
             if path.is_dir() {
                 fs::remove_dir_all(path)?;
             } else if !is_kept {
@@ -280,16 +286,10 @@ fn go_on_in_run(chunk: &mut StateChunk, run: Vec<StateEntry>, prefix: &PathPrefi
     chunk.entries = run.into_iter().skip(from).take(leaves.len()).collect();
 }
 
-/// Entries that are not sorted yet.
-enum Unsorted {
-    Memory(Vec<StateEntry>),
-    File { path: PathBuf, count: u64 },
-}
-
-/// Entries on their way into [`Unsorted`], of which more may come than memory shall hold.
-struct Gathered {
-    entries: Vec<StateEntry>,
-    bytes: u64,
+/// A file of entries that are not sorted yet.
+struct Unsorted {
+    path: PathBuf,
+    count: u64,
 }
 
 /// Writes an export.
@@ -303,51 +303,44 @@ struct Maker<'a> {
     stop: &'a dyn Fn() -> bool,
 }
 
-/// An error that ends the making without one.
-fn stopped() -> io::Error {
-    io::ErrorKind::Interrupted.into()
-}
-
 impl<'a> Maker<'a> {
     fn run(
         folder: &Path,
         state: Snapshot,
         stop: &'a dyn Fn() -> bool,
-    ) -> io::Result<Option<Arc<Export>>> {
+    ) -> Result<Option<Arc<Export>>, Error> {
         let (height, hash, root) = (state.height, state.hash, state.root);
-        let name = format!("{height}-{}", hex_of(&hash));
-        let data = folder.join(format!("{name}.state"));
-        let aside = folder.join(format!("{name}.parts"));
-        fs::create_dir_all(&aside)?;
-        let mut maker = Self {
-            folder: aside.clone(),
-            files: 0,
-            data: BufWriter::new(File::create(&data)?),
-            offset: 0,
-            parts: Vec::new(),
-            stop,
+        let data = folder.join(format!("{height}-{hash}.state"));
+        let parts = match Self::write_data(&data, state, stop) {
+            Ok(parts) => parts,
+            Err(_) if stop() => return Ok(None),
+            Err(source) => return Err(Error::Export { path: data, source }),
         };
-        let placed = maker.place(state.entries(), 0).and_then(|_| {
-            drop(state);
-            maker.data.flush()?;
-            maker.data.get_ref().sync_all()
-        });
-        let parts = maker.parts;
-        fs::remove_dir_all(&aside)?;
-        if let Err(error) = placed {
-            fs::remove_file(&data)?;
-            return if stop() { Ok(None) } else { Err(error) };
+        let found = parts.last().map_or(Hash::ZERO, |whole| Hash(whole.node));
+        if found != root {
+            return Err(Error::StateRoot { height, expected: root, found });
         }
-        let found = parts.last().map(|whole| whole.node);
-        assert_eq!(found, Some(root.0), "the state of a snapshot has the snapshot's root");
         let index = Index { format: FORMAT, height, hash, root, parts };
-        let unfinished = folder.join(format!("{name}.unfinished"));
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&index.encode())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, folder.join(format!("{name}.index")))?;
-        File::open(folder)?.sync_all()?;
-        Ok(Some(Arc::new(Export { height, hash, root, parts: index.parts, data })))
+        match write_index(&data.with_extension("index"), &index) {
+            Ok(()) => Ok(Some(Arc::new(Export { height, hash, root, parts: index.parts, data }))),
+            Err(source) => Err(Error::Export { path: data, source }),
+        }
+    }
+
+    fn write_data(
+        data: &Path,
+        state: Snapshot,
+        stop: &'a dyn Fn() -> bool,
+    ) -> io::Result<Vec<Part>> {
+        let folder = data.with_extension("parts");
+        fs::create_dir_all(&folder)?;
+        let file = BufWriter::new(File::create(data)?);
+        let mut maker = Self { folder, files: 0, data: file, offset: 0, parts: Vec::new(), stop };
+        maker.place(state.entries(), 0)?;
+        drop(state);
+        maker.data.flush()?;
+        maker.data.get_ref().sync_all()?;
+        Ok(maker.parts)
     }
 
     /// Sorts entries that share `depth` bits, and writes them. Gives the place of their part.
@@ -357,27 +350,25 @@ impl<'a> Maker<'a> {
         depth: usize,
     ) -> io::Result<u32> {
         let mut parts: Option<Vec<Spill>> = None;
-        let mut gathered = Gathered { entries: Vec::new(), bytes: 0 };
+        let (mut gathered, mut bytes) = (Vec::new(), 0);
         for (key, value) in entries {
-            gathered.bytes += entry_bytes(&key, &value) as u64;
-            gathered.entries.push((key, value));
-            let full = match parts {
-                None => gathered.bytes > SORTED_BYTES_MAX && gathered.entries.len() > 1,
-                Some(_) => gathered.entries.len() >= HASHED_ENTRIES,
+            bytes += entry_bytes(&key, &value) as u64;
+            gathered.push((key, value));
+            let is_full = match parts {
+                None => bytes > SORTED_BYTES_MAX && gathered.len() > 1,
+                Some(_) => gathered.len() >= HASHED_ENTRIES,
             };
-            if full {
-                if (self.stop)() {
-                    return Err(stopped());
-                }
+            if is_full {
+                self.go_on()?;
                 let parts = match &mut parts {
                     Some(parts) => parts,
                     None => parts.insert(self.spills()?),
                 };
-                spill(parts, std::mem::take(&mut gathered.entries), depth)?;
+                spill(parts, std::mem::take(&mut gathered), depth)?;
             }
         }
-        let Some(mut parts) = parts else { return self.sort(gathered.entries, depth) };
-        spill(&mut parts, gathered.entries, depth)?;
+        let Some(mut parts) = parts else { return self.sort(gathered, depth) };
+        spill(&mut parts, gathered, depth)?;
         let parts = parts.into_iter().map(Spill::finish).collect::<io::Result<Vec<_>>>()?;
         self.join_parts(parts, depth)
     }
@@ -390,31 +381,29 @@ impl<'a> Maker<'a> {
             let right = self.join_parts(right, depth + 1)?;
             return Ok(self.push_above(left, right));
         }
-        match parts.pop() {
-            Some(Unsorted::File { path, count }) => {
-                let mut reader = IoReader(BufReader::new(File::open(&path)?));
-                let entries = (0..count).map(|_| StateEntry::decode(&mut reader));
-                let mut damaged = None;
-                let whole = entries.map_while(|entry| entry.map_err(|e| damaged = Some(e)).ok());
-                let placed = self.place(whole, depth)?;
-                if let Some(error) = damaged {
-                    return Err(io::Error::other(error));
-                }
-                fs::remove_file(path)?;
-                Ok(placed)
+        let Unsorted { path, count } = parts.pop().expect("a power of two is not zero");
+        let mut reader = IoReader(BufReader::new(File::open(&path)?));
+        let mut damaged = None;
+        let entries = (0..count).map_while(|_| match StateEntry::decode(&mut reader) {
+            Ok(entry) => Some(entry),
+            Err(error) => {
+                damaged = Some(error);
+                None
             }
-            Some(Unsorted::Memory(entries)) => self.sort(entries, depth),
-            None => self.sort(Vec::new(), depth),
+        });
+        let placed = self.place(entries, depth)?;
+        if let Some(error) = damaged {
+            return Err(io::Error::other(error));
         }
+        fs::remove_file(path)?;
+        Ok(placed)
     }
 
     fn sort(&mut self, entries: Vec<StateEntry>, depth: usize) -> io::Result<u32> {
-        if (self.stop)() {
-            return Err(stopped());
-        }
+        self.go_on()?;
         let leaves = leaves_of(&entries);
         let mut sorted: Vec<_> = leaves.into_iter().zip(entries).collect();
-        sorted.sort_unstable_by(|a, b| a.0.0.cmp(&b.0.0));
+        sorted.sort_unstable_by_key(|(leaf, _)| leaf.0);
         let (leaves, entries): (Vec<_>, Vec<_>) = sorted.into_iter().unzip();
         self.write(&leaves, &entries, depth)
     }
@@ -473,15 +462,30 @@ impl<'a> Maker<'a> {
         u32::try_from(self.parts.len() - 1).expect("a run has more than a few bytes")
     }
 
-    /// Files for entries, one for each value of the next byte of the path.
+    /// An error if the making is to end.
+    fn go_on(&self) -> io::Result<()> {
+        if (self.stop)() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// Files for entries, one for each value of the path's next bits.
     fn spills(&mut self) -> io::Result<Vec<Spill>> {
         let spill = |_| {
             self.files += 1;
             let path = self.folder.join(self.files.to_string());
             Ok(Spill { file: BufWriter::new(File::create(&path)?), path, count: 0 })
         };
-        (0..PARTS).map(spill).collect()
+        (0..1 << PARTED_BITS).map(spill).collect()
     }
+}
+
+/// Writes the index under another name first, so that it is whole once it has its own.
+fn write_index(path: &Path, index: &Index) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut file = File::create(&unfinished)?;
+    file.write_all(&index.encode())?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// A file of entries that is being written.
@@ -494,21 +498,18 @@ struct Spill {
 impl Spill {
     fn finish(mut self) -> io::Result<Unsorted> {
         self.file.flush()?;
-        Ok(Unsorted::File { path: self.path, count: self.count })
+        Ok(Unsorted { path: self.path, count: self.count })
     }
 }
 
-/// Writes entries that share `depth` bits, a multiple of 8, each where the next byte of its path says.
+/// Writes entries that share `depth` bits, a multiple of [`PARTED_BITS`], each where the next bits of its path say.
 fn spill(parts: &mut [Spill], entries: Vec<StateEntry>, depth: usize) -> io::Result<()> {
     let keys: Vec<&[u8]> = entries.iter().map(|(key, _)| key.as_slice()).collect();
     for (path, entry) in blake2_256_all(&keys).into_iter().zip(&entries) {
-        let part = &mut parts[usize::from(path.0[depth / 8])];
+        let bits = path.0[depth / 8] << (depth % 8) >> (8 - PARTED_BITS);
+        let part = &mut parts[usize::from(bits)];
         part.file.write_all(&entry.encode())?;
         part.count += 1;
     }
     Ok(())
-}
-
-fn hex_of(hash: &Hash) -> String {
-    hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,6 @@
 //! Stores on real folders, against a model of plain maps.
 
+mod copies;
 mod crash;
 mod history;
 
