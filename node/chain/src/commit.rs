@@ -1,10 +1,10 @@
 //! Committing the block that was decided.
 
 use crate::{Chain, Error, Head};
-use primitives::{AccountId, Block, Certificate, Hash, Nonce};
+use primitives::{AccountId, Block, Certificate, Hash, Header, Nonce, ValidatorInfo};
 use runtime::Rules;
 use std::sync::Arc;
-use storage::CommitInput;
+use storage::{CommitInput, Store};
 
 /// A block that became final. Its events are the value of `System.Events` in the head's snapshot.
 #[derive(Clone, Debug)]
@@ -39,11 +39,13 @@ impl Chain {
         let candidate = self.candidates.stage(&mut self.store, hash)?;
         let transactions = candidate.transactions.iter().map(|tx| tx.hash());
         let hashes: Vec<Hash> = candidate.inherents.iter().copied().chain(transactions).collect();
+        let validators = changed_validators(&self.head, &self.store, &candidate.block.header);
         let snapshot = self.store.commit(CommitInput {
             block: &candidate.block,
             hash: *hash,
             certificate: &certificate,
             transaction_hashes: &hashes,
+            validators: validators.as_deref(),
         })?;
         let snapshot = snapshot.clone();
 
@@ -65,4 +67,13 @@ impl Chain {
         let included = included.collect();
         Ok(Committed { head: self.head.clone(), block: candidate.block, hashes, included })
     }
+}
+
+/// Who decides the blocks after the staged one, if that differs from who decides it.
+fn changed_validators(head: &Head, store: &Store, header: &Header) -> Option<Vec<ValidatorInfo>> {
+    let after = |header| Some(runtime::parse_digest(header).ok()?.next_validators);
+    let before = after(&head.header);
+    // Genesis has no log.
+    let before = before.unwrap_or_else(|| runtime::validator_set(&head.snapshot).members_hash());
+    (after(header)? != before).then(|| runtime::validator_set(&store.view()).validators)
 }

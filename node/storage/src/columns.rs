@@ -11,7 +11,8 @@ use rocksdb::{
 };
 use std::{ffi::CStr, sync::Arc};
 
-/// Height -> hash and header; height -> body; hash -> height. The key's first byte tells which.
+/// Height -> hash and header; height -> body; hash -> height; height -> validators of the next blocks, where they change.
+/// The key's first byte tells which.
 pub(crate) const BLOCKS: &str = "blocks";
 /// Height -> certificate.
 pub(crate) const CERTIFICATES: &str = "certificates";
@@ -100,6 +101,16 @@ pub(crate) fn header_key(height: Height) -> [u8; 5] {
 
 pub(crate) fn body_key(height: Height) -> [u8; 5] {
     tagged_height(b'b', height)
+}
+
+pub(crate) fn validators_key(height: Height) -> [u8; 5] {
+    tagged_height(b'v', height)
+}
+
+/// The height in a key of validators; `None` for other keys.
+pub(crate) fn height_of_validators(key: &[u8]) -> Option<Height> {
+    let height = <[u8; 4]>::try_from(key.strip_prefix(b"v")?).ok()?;
+    Some(Height::from_be_bytes(height))
 }
 
 pub(crate) fn hash_key(hash: &Hash) -> [u8; 33] {

@@ -6,13 +6,16 @@ use crate::{
         self, APPENDED, BLOBS, BLOCKS, CERTIFICATES, CHANGES, EVENTS, HISTORY, LAST_LEVEL_DELAY,
         META, META_FIRST, META_FLUSHED, META_FORMAT, META_HEAD, META_IMPORT, META_OLDEST,
         SCAN_SKIPS_MAX, STATE, TRANSACTIONS, body_key, hash_key, header_key, height_key,
+        height_of_validators, validators_key,
     },
     history,
     horizon::Horizon,
     snapshot::Snapshot,
 };
 use codec::{Decode, DecodeAll, Encode};
-use primitives::{Block, Certificate, Hash, Header, Height, OpaqueTransaction, RawKey, RawValue};
+use primitives::{
+    Block, Certificate, Hash, Header, Height, OpaqueTransaction, RawKey, RawValue, ValidatorInfo,
+};
 use rocksdb::{
     AsColumnFamilyRef, ColumnFamily, DBWithThreadMode, SingleThreaded, WriteBatch, WriteOptions,
 };
@@ -163,6 +166,43 @@ impl Database {
         Ok(self.db.put_cf(self.column(CERTIFICATES), key, certificate.encode())?)
     }
 
+    /// Who decides the block after the one at a height; `None` where that block is not stored.
+    pub fn validators_after(&self, height: Height) -> Result<Option<Vec<ValidatorInfo>>, Error> {
+        if self.head()?.is_none_or(|(head, _)| head < height) {
+            return Ok(None);
+        }
+        let mut iterator = self.db.raw_iterator_cf(self.column(BLOCKS));
+        iterator.seek_for_prev(validators_key(height));
+        let Some(mut value) = iterator.key().and_then(height_of_validators).and(iterator.value())
+        else {
+            iterator.status()?;
+            return Ok(None);
+        };
+        let validators = Vec::decode_all(&mut value);
+        validators.map(Some).map_err(|_| Error::Damaged { what: "validators", height })
+    }
+
+    /// The first block above a height that changed who decides.
+    pub fn next_change(&self, height: Height) -> Result<Option<Height>, Error> {
+        let Some(above) = height.checked_add(1) else { return Ok(None) };
+        let mut iterator = self.db.raw_iterator_cf(self.column(BLOCKS));
+        iterator.seek(validators_key(above));
+        let found = iterator.key().and_then(height_of_validators);
+        iterator.status()?;
+        Ok(found)
+    }
+
+    /// Takes down who decides the blocks after the one at a height, for one that is stored; commits do it for others.
+    pub fn put_validators(
+        &self,
+        height: Height,
+        validators: &[ValidatorInfo],
+    ) -> Result<(), Error> {
+        let mut batch = WriteBatch::default();
+        self.add_validators(&mut batch, height, validators);
+        self.write_synced(batch)
+    }
+
     /// Value of `System.Events` after the block at a height; empty if it had none.
     pub fn events(&self, height: Height) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.db.get_cf(self.column(EVENTS), height_key(height))?)
@@ -299,6 +339,16 @@ impl Database {
             batch.put_cf(transactions, transaction.0, location.encode());
         }
         batch.put_cf(self.column(META), META_HEAD, (height, hash).encode());
+    }
+
+    /// Adds to a batch who decides the blocks after the one at a height.
+    pub(crate) fn add_validators(
+        &self,
+        batch: &mut WriteBatch,
+        height: Height,
+        validators: &[ValidatorInfo],
+    ) {
+        batch.put_cf(self.column(BLOCKS), validators_key(height), validators.encode());
     }
 
     fn named_header(&self, height: Height) -> Result<Option<(Hash, Header)>, Error> {

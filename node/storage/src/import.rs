@@ -9,7 +9,7 @@
 //! until the end, which is one synced batch.
 
 use crate::{
-    Database, Error, Store,
+    CommitInput, Database, Error, Snapshot, Store,
     columns::{
         CERTIFICATES, EVENTS, META, META_FIRST, META_FLUSHED, META_IMPORT, META_IMPORTED,
         META_OLDEST, STATE, height_key,
@@ -19,7 +19,7 @@ use crate::{
 };
 use codec::{Decode, DecodeAll, Encode};
 use primitives::{
-    Block, Certificate, Hash, Height,
+    Block, Hash, Height, ValidatorInfo,
     chunk::{PathPrefix, VerifiedChunk},
 };
 use rocksdb::WriteBatch;
@@ -114,22 +114,23 @@ impl Importer {
     }
 
     /// Ends the import: builds the tree, compares its root, and makes the block the head. `genesis` is the chain's first
-    /// block; the caller vouches for it and for the certificate.
+    /// block; `validators` reads from the state who decides the blocks after the new head. The caller vouches for the first
+    /// and for the certificate.
     ///
     /// When this returns the chain is on the disk. After an error the import can be opened again.
     pub fn finish(
         self,
         genesis: &Block,
-        block: &Block,
-        certificate: &Certificate,
-        transaction_hashes: &[Hash],
+        input: CommitInput<'_>,
+        validators: impl FnOnce(&Snapshot) -> Vec<ValidatorInfo>,
     ) -> Result<Store, Error> {
+        let CommitInput { block, certificate, transaction_hashes, .. } = input;
         let ImportTarget { height, block: hash, root } = self.target;
         if !self.missing().is_empty() {
             return Err(Error::UnfinishedImport { block: hash, height });
         }
         let header = &block.header;
-        if header.number != height || header.state_root != root || block.hash() != hash {
+        if header.number != height || header.state_root != root || input.hash != hash {
             return Err(self.not_importable("it is not the block whose state was imported"));
         }
         if height == 0 || genesis.header.number != 0 {
@@ -152,6 +153,7 @@ impl Importer {
         database.add_block(&mut batch, genesis, &genesis.hash(), &[], &[]);
         database.add_block(&mut batch, block, &hash, transaction_hashes, &events);
         batch.put_cf(database.column(CERTIFICATES), height_key(height), certificate.encode());
+        database.add_validators(&mut batch, height, &validators(store.head()));
         let meta = database.column(META);
         for name in [META_FLUSHED, META_OLDEST, META_FIRST] {
             batch.put_cf(meta, name, height.encode());

@@ -13,7 +13,7 @@ use crate::{
 };
 use codec::Encode;
 use primitives::{
-    Block, Certificate, Hash, Height, OpaqueTransaction, Writes,
+    Block, Certificate, Hash, Height, OpaqueTransaction, ValidatorInfo, Writes,
     crypto::hash::{blake2_256, blake2_256_all},
     proof::Proof,
 };
@@ -81,6 +81,8 @@ pub struct CommitInput<'a> {
     pub certificate: &'a Certificate,
     /// Hashes of the body's transactions, in order.
     pub transaction_hashes: &'a [Hash],
+    /// Who decides the blocks after this one, if the block changes that.
+    pub validators: Option<&'a [ValidatorInfo]>,
 }
 
 impl Store {
@@ -257,13 +259,16 @@ impl Store {
         let height = input.block.header.number;
 
         let Staged { overlay, undo, root } = staged;
-        let CommitInput { block, hash, certificate, transaction_hashes } = input;
+        let CommitInput { block, hash, certificate, transaction_hashes, validators } = input;
         let (key, changes) = (height_key(height), overlay.entries().encode());
         let bytes = changes.len() + overlay.events.len() + stored_bytes(&block.body);
         let mut batch = WriteBatch::with_capacity_bytes(bytes);
         batch.put_cf(self.database.column(CERTIFICATES), key, certificate.encode());
         batch.put_cf(self.database.column(CHANGES), key, changes);
         self.database.add_block(&mut batch, block, &hash, transaction_hashes, &overlay.events);
+        if let Some(validators) = validators {
+            self.database.add_validators(&mut batch, height, validators);
+        }
         let oldest = self.database.add_oldest(&mut batch, height);
         self.database.write_synced(batch)?;
         self.database.prune(oldest);

@@ -1,7 +1,7 @@
 //! Blocks from build to commit, on a real database.
 
 mod faults;
-mod fixture;
+pub(crate) mod fixture;
 mod genesis;
 mod panics;
 mod random;
@@ -12,7 +12,7 @@ use crate::*;
 use fixture::{Fixture, dev, folder};
 use primitives::{Balance, Hash, StateRead};
 
-const ARTL: u128 = 1_000_000_000_000;
+pub(crate) const ARTL: u128 = 1_000_000_000_000;
 
 #[test]
 fn a_block_is_built_committed_and_found_after_a_restart() {

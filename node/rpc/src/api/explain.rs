@@ -102,7 +102,10 @@ fn trace(cx: &Context, mut args: Args) -> Result<TraceView, Error> {
     let before =
         height.checked_sub(1).ok_or_else(|| Error::wrong("block", "genesis runs nothing"))?;
     let (Some(block), Some(parent)) = (database.block(height)?, database.header(before)?) else {
-        return Err(Error::wrong("block", &format!("this node has no block {height}")));
+        return Err(Error::wrong(
+            "block",
+            &format!("this node does not have block {height} and the one before it"),
+        ));
     };
     let count = u32::try_from(block.body.len()).unwrap_or(u32::MAX);
     if let Some(index) = index.filter(|index| *index >= count) {

@@ -1,7 +1,10 @@
 //! States that are made ready for others, and chains that begin with one.
 
 use super::*;
-use primitives::chunk::{CHUNK_BYTES_MAX, PathPrefix, StateChunk, VerifiedChunk, bytes_of};
+use primitives::{
+    ValidatorInfo,
+    chunk::{CHUNK_BYTES_MAX, PathPrefix, StateChunk, VerifiedChunk, bytes_of},
+};
 
 /// More blocks than wait for a flush, so that states lie in files, in history and in overlays.
 const BLOCKS: u64 = 20;
@@ -136,6 +139,11 @@ fn an_empty_state_and_one_of_a_single_key_are_served() {
     }
 }
 
+fn validator(number: u8) -> ValidatorInfo {
+    let (account, key) = (AccountId([number; 32]), [number; 32]);
+    ValidatorInfo { account, vote_key: key, vrf_key: key, power: 1 }
+}
+
 /// A chain, all chunks of a state of it, and what the import of that state needs.
 struct Source {
     chain: Chain,
@@ -164,8 +172,16 @@ fn importer(dir: &TempDir, target: ImportTarget) -> Importer {
 
 fn finish(source: &Source, importer: Importer) -> Result<Store, Error> {
     let genesis = source.chain.store.database().block(0).expect("readable").expect("stored");
+    let (hash, certificate) = (source.block.hash(), certificate(&source.block, 3));
     let hashes: Vec<Hash> = source.block.body.iter().map(OpaqueTransaction::hash).collect();
-    importer.finish(&genesis, &source.block, &certificate(&source.block, 3), &hashes)
+    let input = CommitInput {
+        block: &source.block,
+        hash,
+        certificate: &certificate,
+        transaction_hashes: &hashes,
+        validators: None,
+    };
+    importer.finish(&genesis, input, |_| vec![validator(9)])
 }
 
 #[test]
@@ -203,6 +219,9 @@ fn an_import_goes_on_after_each_interruption_and_becomes_a_chain_like_its_source
     assert_eq!(database.block(target.height - 1).expect("readable"), None);
     assert!(database.state_at(store.head(), target.height - 1).expect("readable").is_none());
     assert_eq!(database.unfinished_import().expect("readable"), None);
+    let validators = |height| database.validators_after(height).expect("readable");
+    assert_eq!(validators(target.height), Some(vec![validator(9)]));
+    assert_eq!(validators(target.height - 1), None, "not even that of genesis is for it");
     drop((store, database));
 
     // From here on it is a chain like any other, with a restart and flushes on the way.
@@ -218,6 +237,7 @@ fn an_import_goes_on_after_each_interruption_and_becomes_a_chain_like_its_source
             hash,
             certificate: &certificate,
             transaction_hashes: &hashes,
+            validators: None,
         };
         store.commit(input).expect("it fits");
         if seed % 10 == 0 {
@@ -289,4 +309,100 @@ fn an_import_does_not_end_before_it_is_whole_nor_with_another_block() {
     source.block = right;
     let importer = self::importer(&new, source.target);
     source.chain.check(finish(&source, importer).expect("it is whole").head());
+}
+
+#[test]
+fn who_decides_is_known_after_each_block() {
+    let dir = folder();
+    let mut chain = Chain::create(dir.path());
+    let genesis = [validator(0)];
+    chain.store.database().put_validators(0, &genesis).expect("writable");
+    for height in 1..=9_u8 {
+        let seed = u64::from(height);
+        let parent = chain.store.head().hash;
+        let root = chain.store.stage(writes(seed), events(height.into())).expect("room");
+        let block = block(height.into(), parent, root);
+        let hashes: Vec<Hash> = block.body.iter().map(OpaqueTransaction::hash).collect();
+        let certificate = certificate(&block, 3);
+        let new = [validator(height)];
+        let input = CommitInput {
+            block: &block,
+            hash: block.hash(),
+            certificate: &certificate,
+            transaction_hashes: &hashes,
+            validators: height.is_multiple_of(4).then_some(&new),
+        };
+        chain.store.commit(input).expect("it fits");
+    }
+    let database = chain.store.database();
+    let after = |height| database.validators_after(height).expect("readable");
+    let named = |height: u8| Some(vec![validator(height)]);
+    assert_eq!([0, 3, 4, 7, 8].map(after), [named(0), named(0), named(4), named(4), named(8)]);
+    assert_eq!((after(9), after(10)), (named(8), None), "there is no block 10");
+    let change = |height| database.next_change(height).expect("readable");
+    assert_eq!([0, 3, 4, 8].map(change), [Some(4), Some(4), Some(8), None]);
+}
+
+/// Prints what it takes to serve and to fetch the state of so many accounts, each with a key and a value of 80 bytes.
+#[test]
+#[ignore = "it measures, for about a minute"]
+fn figures_of_a_million_accounts() {
+    use std::time::{Duration, Instant};
+    const ACCOUNTS: u64 = 1_000_000;
+    let (dir, copies, new) = (folder(), folder(), folder());
+    let bytes = |n: u64| {
+        let hash = primitives::crypto::hash::blake2_512(&n.to_le_bytes());
+        hash.iter().cycle().take(80).copied().collect::<Vec<u8>>()
+    };
+    let database = Database::open(dir.path(), &Config::default()).expect("a new folder");
+    let state: Writes = (0..ACCOUNTS).map(|n| (bytes(n), Some(bytes(n)))).collect();
+    let mut store = Store::create(database, state, genesis).expect("a first genesis");
+    let root = store.stage(Writes::new(), events(1)).expect("room");
+    let block = block(1, store.head().hash, root);
+    let (hash, certificate) = (block.hash(), certificate(&block, 3));
+    let hashes: Vec<Hash> = block.body.iter().map(OpaqueTransaction::hash).collect();
+    let input = || CommitInput {
+        block: &block,
+        hash,
+        certificate: &certificate,
+        transaction_hashes: &hashes,
+        validators: None,
+    };
+    let target = ImportTarget { height: 1, block: hash, root };
+    store.commit(input()).expect("it fits");
+
+    let exports = Exports::open(copies.path()).expect("room");
+    let start = Instant::now();
+    let export = export(&exports, store.head());
+    println!("made ready: {:.2?}, {} entries", start.elapsed(), export.count());
+    let genesis = store.database().block(0).expect("readable").expect("stored");
+    drop(store);
+
+    let mut importer = importer(&new, target);
+    let (mut served, mut verified, mut put) = <(Duration, Duration, Duration)>::default();
+    let mut chunks = 0;
+    let mut wanted = vec![PathPrefix::ROOT];
+    while let Some(prefix) = wanted.pop() {
+        let start = Instant::now();
+        let piece = export.piece(&prefix).expect("readable").expect("it is served");
+        let Piece::Chunk(chunk) = piece else {
+            wanted.extend(prefix.halves().expect("two entries have two paths"));
+            continue;
+        };
+        let bytes = chunk.encode();
+        served += start.elapsed();
+        let start = Instant::now();
+        let chunk = StateChunk::from_bytes(&bytes).expect("it decodes");
+        let chunk = chunk.verify(&root, &prefix).expect("it is right");
+        verified += start.elapsed();
+        let start = Instant::now();
+        importer.put(&chunk).expect("it is of this state");
+        put += start.elapsed();
+        chunks += 1;
+    }
+    println!("{chunks} chunks served: {served:.2?}, verified: {verified:.2?}, stored: {put:.2?}");
+    let start = Instant::now();
+    let store = importer.finish(&genesis, input(), |_| Vec::new()).expect("it is whole");
+    println!("tree built, root compared, chain begun: {:.2?}", start.elapsed());
+    assert_eq!(store.head().root, root);
 }
