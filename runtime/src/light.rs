@@ -47,6 +47,11 @@ pub struct Checkpoint {
     pub hash: Hash,
 }
 
+/// A header on its way: its bytes with their length, which is bounded before they are decoded, as an item of the log takes
+/// far more memory than its byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireHeader(pub Header);
+
 /// A block's first transaction, which has its time, and the way from there to the header.
 #[derive(Clone, Debug, PartialEq, Eq, Encode)]
 pub struct TimeProof {
@@ -319,13 +324,13 @@ fn check_ahead(time_ms: Moment, now_ms: Moment) -> Result<(), LightError> {
 
 impl Encode for LightStart {
     fn encode(&self) -> Vec<u8> {
-        (self.header.encode(), &self.time, &self.validators).encode()
+        (WireHeader(self.header.clone()), &self.time, &self.validators).encode()
     }
 }
 
 impl Decode for LightStart {
     fn decode<I: Input>(input: &mut I) -> Result<Self, CodecError> {
-        let header = decode_header(input)?;
+        let WireHeader(header) = WireHeader::decode(input)?;
         let time = TimeProof::decode(input)?;
         Ok(Self { header, time, validators: decode_bounded(input, VALIDATORS_MAX)? })
     }
@@ -333,14 +338,14 @@ impl Decode for LightStart {
 
 impl Encode for LightBlock {
     fn encode(&self) -> Vec<u8> {
-        let headers = (self.parent.encode(), self.header.encode());
+        let headers = (WireHeader(self.parent.clone()), WireHeader(self.header.clone()));
         (headers, &self.certificate, &self.time, &self.validators).encode()
     }
 }
 
 impl Decode for LightBlock {
     fn decode<I: Input>(input: &mut I) -> Result<Self, CodecError> {
-        let (parent, header) = (decode_header(input)?, decode_header(input)?);
+        let (WireHeader(parent), WireHeader(header)) = Decode::decode(input)?;
         let (height, round, block) = Decode::decode(input)?;
         let signatures = decode_bounded(input, VALIDATORS_MAX)?;
         let certificate = Certificate { height, round, block, signatures };
@@ -361,10 +366,17 @@ impl Decode for TimeProof {
     }
 }
 
-/// Headers are bounded before they are decoded: an item of the log takes far more memory than its byte.
-fn decode_header<I: Input>(input: &mut I) -> Result<Header, CodecError> {
-    let bytes: Vec<u8> = decode_bounded(input, HEADER_BYTES_MAX)?;
-    Header::decode_all(&mut &bytes[..])
+impl Encode for WireHeader {
+    fn encode(&self) -> Vec<u8> {
+        self.0.encode().encode()
+    }
+}
+
+impl Decode for WireHeader {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, CodecError> {
+        let bytes: Vec<u8> = decode_bounded(input, HEADER_BYTES_MAX)?;
+        Ok(Self(Header::decode_all(&mut &bytes[..])?))
+    }
 }
 
 fn decode_bounded<T: Decode, I: Input>(input: &mut I, max: usize) -> Result<Vec<T>, CodecError> {

@@ -11,6 +11,9 @@ pub const LIGHT_BLOCKS_MAX: usize = 32;
 /// Bytes of an answer after which no further block is added.
 const LIGHT_BYTES_MAX: usize = 2 << 20;
 
+/// Bytes of bodies that are read for an answer, after which no further block is added.
+const LIGHT_READ_BYTES_MAX: usize = 16 << 20;
+
 /// What a checkpoint's hash proves; `None` if this node does not have the block.
 pub fn light_start(
     database: &Database,
@@ -35,27 +38,36 @@ pub fn light_blocks(
 ) -> Result<Vec<LightBlock>, Error> {
     let head = database.head()?.map_or(0, |(height, _)| height);
     let to = to.min(head);
-    let (mut blocks, mut bytes, mut at) = (Vec::new(), 0, from);
-    while at < to && blocks.len() < LIGHT_BLOCKS_MAX && bytes < LIGHT_BYTES_MAX {
+    let (mut blocks, mut bytes, mut read, mut at) = (Vec::new(), 0, 0, from);
+    let has_room = |count, bytes, read| {
+        count < LIGHT_BLOCKS_MAX && bytes < LIGHT_BYTES_MAX && read < LIGHT_READ_BYTES_MAX
+    };
+    while at < to && has_room(blocks.len(), bytes, read) {
         let change = database.next_change(at)?.filter(|change| *change <= to);
         at = change.unwrap_or(to);
-        let Some(block) = light_block(database, at, change.is_some())? else { break };
+        let Some((block, body_bytes)) = light_block(database, at, change.is_some())? else {
+            break;
+        };
         bytes += block.encoded_size();
+        read += body_bytes;
         blocks.push(block);
     }
     Ok(blocks)
 }
 
+/// A block and the bytes of its body, of which its time is proven.
 fn light_block(
     database: &Database,
     height: Height,
     is_change: bool,
-) -> Result<Option<LightBlock>, Error> {
+) -> Result<Option<(LightBlock, usize)>, Error> {
     let Some(before) = height.checked_sub(1) else { return Ok(None) };
     let (parent, block) = (database.header(before)?, database.block(height)?);
     let (Some(parent), Some(block)) = (parent, block) else { return Ok(None) };
     let (certificate, time) = (database.certificate(height)?, TimeProof::of(&block.body));
     let (Some(certificate), Some(time)) = (certificate, time) else { return Ok(None) };
     let validators = if is_change { database.validators_after(height)? } else { None };
-    Ok(Some(LightBlock { parent, header: block.header, certificate, time, validators }))
+    let body_bytes = block.body.iter().map(|transaction| transaction.0.len()).sum();
+    let header = block.header;
+    Ok(Some((LightBlock { parent, header, certificate, time, validators }, body_bytes)))
 }

@@ -35,8 +35,8 @@ pub(super) struct Fetch<P> {
     /// Chunks that are not on the disk yet.
     unstored: usize,
     stored: u64,
-    /// When somebody served the state last.
-    seen_ms: u64,
+    /// When somebody delivered any of it last.
+    delivered_ms: u64,
 }
 
 #[derive(Debug)]
@@ -69,16 +69,17 @@ impl<P: Copy + Ord> Fetch<P> {
             asked: 0,
             unstored: 0,
             stored: 0,
-            seen_ms: now_ms,
+            delivered_ms: now_ms,
         }
     }
 
     /// The importer is open and lacks these parts.
-    pub(super) fn open(&mut self, missing: Vec<PathPrefix>) {
+    pub(super) fn open(&mut self, now_ms: u64, missing: Vec<PathPrefix>) {
         if self.is_open {
             return;
         }
         self.is_open = true;
+        self.delivered_ms = now_ms;
         let mut rest = missing;
         while let Some(part) = rest.pop() {
             match part.halves() {
@@ -88,7 +89,9 @@ impl<P: Copy + Ord> Fetch<P> {
         }
     }
 
-    pub(super) fn stored(&mut self) {
+    pub(super) fn stored(&mut self, now_ms: u64) {
+        // While the disk is slow nobody is asked.
+        self.delivered_ms = now_ms;
         self.unstored = self.unstored.saturating_sub(1);
         self.stored += 1;
     }
@@ -101,13 +104,10 @@ impl<P: Copy + Ord> Fetch<P> {
         self.waiting.len()
     }
 
-    pub(super) fn seen(&mut self, now_ms: u64) {
-        self.seen_ms = now_ms;
-    }
-
-    /// Whether nobody has served the state for too long.
+    /// Whether nobody has delivered any of the state for too long, though it is wanted.
     pub(super) fn is_lost(&self, now_ms: u64) -> bool {
-        now_ms.saturating_sub(self.seen_ms) >= TARGET_LOST_MS
+        let is_wanted = self.unstored == 0 && self.is_open;
+        is_wanted && now_ms.saturating_sub(self.delivered_ms) >= TARGET_LOST_MS
     }
 
     /// What to ask a peer next.
@@ -140,19 +140,21 @@ impl<P: Copy + Ord> Fetch<P> {
         }
     }
 
-    pub(super) fn on_block(&mut self, peer: P, block: Block) -> Vec<(P, Fault)> {
+    pub(super) fn on_block(&mut self, now_ms: u64, peer: P, block: Block) -> Vec<(P, Fault)> {
         self.is_block_asked = false;
         let is_it = block.hash() == self.target.block
             && runtime::extrinsics_root(&block.body) == block.header.extrinsics_root;
         if !is_it {
             return vec![(peer, Fault::OtherBlock)];
         }
+        self.delivered_ms = now_ms;
         self.block = Some(block);
         Vec::new()
     }
 
     pub(super) fn on_chunk(
         &mut self,
+        now_ms: u64,
         peer: P,
         prefix: PathPrefix,
         chunk: StateChunk,
@@ -169,6 +171,7 @@ impl<P: Copy + Ord> Fetch<P> {
         self.asked = self.asked.saturating_sub(1);
         self.avoided.remove(&prefix);
         self.unstored += 1;
+        self.delivered_ms = now_ms;
         let bytes = chunk.bytes();
         out.push(Output::Put(chunk));
         self.judge_splits(prefix, bytes)

@@ -53,8 +53,11 @@ pub const ANSWER_TIMEOUT_MS: u64 = 15_000;
 pub const STRIKES_MAX: u32 = 4;
 /// How often peers are asked for their offers, in milliseconds: they come and go.
 const OFFERS_EVERY_MS: u64 = 30_000;
-/// How long nobody may serve the state that is being fetched before another one is fetched, in milliseconds.
+/// How long nobody may deliver any of the state that is being fetched before another one is looked for, in milliseconds.
 pub const TARGET_LOST_MS: u64 = 120_000;
+
+/// Most blocks whose offers are remembered as doubtful.
+const DOUBTS_MAX: usize = 1_024;
 
 /// The time, twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,8 +211,26 @@ struct Peer {
     asked: usize,
     /// Unanswered questions, less the answered ones.
     strikes: u32,
-    /// About how long its answers take.
-    answer_ms: u64,
+    /// Parts of a state that it has delivered.
+    delivered: u64,
+    /// About how long that takes.
+    piece_ms: u64,
+}
+
+impl Peer {
+    /// Whom to ask first: who is least silent, has delivered, and is quick.
+    fn rank(&self) -> (u32, bool, u64) {
+        (self.strikes, self.delivered == 0, self.piece_ms)
+    }
+
+    /// Most questions in flight to it: few as long as it has not shown that it answers.
+    fn requests_max(&self) -> usize {
+        match (self.strikes, self.delivered) {
+            (0, 0) => PEER_REQUESTS_MAX / 2,
+            (0, _) => PEER_REQUESTS_MAX,
+            _ => 1,
+        }
+    }
 }
 
 /// A question that waits for its answer.
@@ -229,6 +250,8 @@ pub struct SnapshotSync<P> {
     asked: BTreeMap<RequestId, Asked<P>>,
     next_id: RequestId,
     stage: Stage<P>,
+    /// Blocks that peers offered and could not prove or deliver, and how often: others are tried first.
+    doubts: BTreeMap<Hash, u32>,
     /// From the checkpoint on.
     start: Option<Light>,
 }
@@ -251,6 +274,7 @@ impl<P: Copy + Ord> SnapshotSync<P> {
             asked: BTreeMap::new(),
             next_id: 0,
             stage: Stage::Seek(Box::default()),
+            doubts: BTreeMap::new(),
             start: None,
         }
     }
@@ -258,21 +282,19 @@ impl<P: Copy + Ord> SnapshotSync<P> {
     /// Takes what happened and adds what to do, to be done in order.
     pub fn step(&mut self, now: Now, input: Input<P>, out: &mut Vec<Output<P>>) {
         match input {
-            Input::PeerFound(peer) if self.peers.len() < PEERS_MAX => {
-                self.peers.entry(peer).or_default();
-            }
-            Input::PeerFound(_) | Input::Tick => {}
+            Input::PeerFound(peer) => self.on_peer(peer),
+            Input::Tick => {}
             Input::PeerGone(peer) => self.forget(&peer),
             Input::Answered { id, bytes } => self.on_answer(now, id, &bytes, out),
             Input::Failed { id } => self.on_failure(id, out),
             Input::Opened { block, missing } => {
                 if let Some(fetch) = self.fetch_of(&block) {
-                    fetch.open(missing);
+                    fetch.open(now.ms, missing);
                 }
             }
             Input::Stored { block } => {
                 if let Some(fetch) = self.fetch_of(&block) {
-                    fetch.stored();
+                    fetch.stored(now.ms);
                 }
             }
         }
@@ -299,6 +321,20 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         }
     }
 
+    /// A new peer, who takes the place of one that has nothing if there is no room.
+    fn on_peer(&mut self, peer: P) {
+        if self.peers.len() >= PEERS_MAX && !self.peers.contains_key(&peer) {
+            let is_empty = |(_, known): &(&P, &Peer)| {
+                known.offers.is_empty() && known.asked == 0 && known.asked_ms.is_some()
+            };
+            let Some(empty) = self.peers.iter().find(is_empty).map(|(name, _)| *name) else {
+                return;
+            };
+            self.forget(&empty);
+        }
+        self.peers.entry(peer).or_default();
+    }
+
     /// The state that is being fetched, unless it is another one by now.
     fn fetch_of(&mut self, block: &Hash) -> Option<&mut Fetch<P>> {
         match &mut self.stage {
@@ -318,9 +354,11 @@ impl<P: Copy + Ord> SnapshotSync<P> {
             }
         };
         if let Some(known) = self.peers.get_mut(&peer) {
-            let took_ms = now.ms.saturating_sub(at_ms);
-            known.answer_ms = (3 * known.answer_ms + took_ms) / 4;
             known.strikes = known.strikes.saturating_sub(1);
+            if matches!(answer, Answer::Chunk(_)) {
+                known.delivered += 1;
+                known.piece_ms = (3 * known.piece_ms + now.ms.saturating_sub(at_ms)) / 4;
+            }
         }
         let faults = match (request, answer) {
             (_, Answer::NotHere) => {
@@ -338,11 +376,11 @@ impl<P: Copy + Ord> SnapshotSync<P> {
                 self.on_light(now, peer, to, blocks, out)
             }
             (_, Answer::Block(block)) => match &mut self.stage {
-                Stage::Fetch(fetch) => fetch.on_block(peer, *block),
+                Stage::Fetch(fetch) => fetch.on_block(now.ms, peer, block.0),
                 _ => Vec::new(),
             },
             (Request::Piece { prefix, .. }, Answer::Chunk(chunk)) => match &mut self.stage {
-                Stage::Fetch(fetch) => fetch.on_chunk(peer, prefix, chunk, out),
+                Stage::Fetch(fetch) => fetch.on_chunk(now.ms, peer, prefix, chunk, out),
                 _ => Vec::new(),
             },
             (Request::Piece { prefix, .. }, Answer::TooLarge) => match &mut self.stage {
@@ -364,30 +402,50 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         if let (Stage::Seek(seek), Request::Start(_)) = (&mut self.stage, request) {
             seek.rest(now.ms);
         }
-        let Some(known) = self.peers.get_mut(peer) else { return };
-        match request {
-            Request::Offers => known.offers.clear(),
-            Request::Light { to, .. } => known.offers.retain(|offer| offer.height != *to),
-            Request::Block(block) | Request::Piece { block, .. } => {
+        match (request, self.peers.get_mut(peer)) {
+            (_, None) => {}
+            (Request::Offers, Some(known)) => known.offers.clear(),
+            // It may be younger than the checkpoint; others are asked first from now on.
+            (Request::Start(_), Some(known)) => known.strikes += 1,
+            (Request::Light { to, .. }, Some(_)) => self.doubt(peer, *to),
+            (Request::Block(block) | Request::Piece { block, .. }, Some(known)) => {
                 known.offers.retain(|offer| offer.hash != *block);
             }
-            // It may be younger than the checkpoint; others are asked first from now on.
-            Request::Start(_) => known.strikes += 1,
         }
     }
 
     fn on_failure(&mut self, id: RequestId, out: &mut Vec<Output<P>>) {
         let Some(Asked { peer, request, .. }) = self.take(id) else { return };
         self.give_back(&request, &peer);
+        if let Request::Light { to, .. } = request {
+            self.doubt(&peer, to);
+        }
         let Some(known) = self.peers.get_mut(&peer) else { return };
         known.strikes += 1;
-        if let Request::Light { to, .. } = request {
-            // It is asked for it again if it offers it again; meanwhile others are.
-            known.offers.retain(|offer| offer.height != to);
-        }
         if known.strikes >= STRIKES_MAX {
             self.punish(peer, Fault::Silent, out);
         }
+    }
+
+    /// A peer could not prove what it offered at a height: it offers it no more until it says so again, and then others are
+    /// tried first.
+    fn doubt(&mut self, peer: &P, height: Height) {
+        let Some(known) = self.peers.get_mut(peer) else { return };
+        let offers = std::mem::take(&mut known.offers);
+        let (doubted, others): (Vec<Offer>, Vec<Offer>) =
+            offers.into_iter().partition(|offer| offer.height == height);
+        known.offers = others;
+        for offer in doubted {
+            self.doubt_block(offer.hash);
+        }
+    }
+
+    fn doubt_block(&mut self, block: Hash) {
+        if self.doubts.len() >= DOUBTS_MAX {
+            self.doubts.clear();
+        }
+        let doubts = self.doubts.entry(block).or_default();
+        *doubts = doubts.saturating_add(1);
     }
 
     fn give_up_waiting(&mut self, now: Now, out: &mut Vec<Output<P>>) {
@@ -427,27 +485,25 @@ impl<P: Copy + Ord> SnapshotSync<P> {
     fn fetch(&mut self, now: Now, out: &mut Vec<Output<P>>) {
         let Stage::Fetch(fetch) = &mut self.stage else { return };
         let block = fetch.target.block;
-        let mut serving: Vec<(u64, u32, P, usize)> = self
+        if fetch.is_lost(now.ms) {
+            self.doubt_block(block);
+            return self.abandon();
+        }
+        let serving = self
             .peers
             .iter()
             .filter(|(_, peer)| peer.offers.iter().any(|offer| offer.hash == block))
-            .map(|(name, peer)| (peer.answer_ms, peer.strikes, *name, peer.asked))
-            .collect();
+            .map(|(name, peer)| {
+                (peer.rank(), *name, peer.requests_max().saturating_sub(peer.asked))
+            });
+        let mut serving: Vec<((u32, bool, u64), P, usize)> = serving.collect();
         serving.sort_unstable();
-        if serving.is_empty() {
-            if fetch.is_lost(now.ms) {
-                self.abandon();
-            }
-        } else {
-            fetch.seen(now.ms);
-        }
         let mut questions = Vec::new();
         if let Stage::Fetch(fetch) = &mut self.stage {
             // In turns, so that all work at once.
             for turn in 0..PEER_REQUESTS_MAX {
-                for (_, strikes, peer, asked) in &serving {
-                    let room = if *strikes == 0 { PEER_REQUESTS_MAX } else { 1 };
-                    if asked + turn < room
+                for (_, peer, room) in &serving {
+                    if turn < *room
                         && let Some(request) = fetch.next_request(peer, serving.len() > 1)
                     {
                         questions.push((*peer, request));

@@ -3,6 +3,7 @@
 use super::{Fault, Now, Offer, Output, Request, SnapshotSync, Stage, fetch::Fetch};
 use primitives::{Certificate, Hash, Height};
 use runtime::light::{Light, LightBlock, LightError, LightStart};
+use std::cmp::Reverse;
 use storage::ImportTarget;
 
 /// A pause between questions that each peer may answer with nothing, in milliseconds.
@@ -44,7 +45,7 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         }
         let Some(start) = &self.start else {
             let best = self.peers.iter().filter(|(_, peer)| !peer.offers.is_empty());
-            let best = best.min_by_key(|(name, peer)| (peer.strikes, peer.answer_ms, **name));
+            let best = best.min_by_key(|(name, peer)| (peer.rank(), **name));
             if let Some((peer, _)) = best.map(|(name, peer)| (*name, peer)) {
                 seek.is_asked = true;
                 self.ask(now, peer, Request::Start(self.checkpoint), out);
@@ -75,16 +76,17 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         self.ask(now, peer, Request::Light { from: known, to: offer.height }, out);
     }
 
-    /// The state that most peers offer, the latest of these, and the best peer that does. Offers at the checkpoint and below
+    /// The state that was doubted least, of these the one that most peers offer, and the latest; and the best peer that does. Offers at the checkpoint and below
     /// it cannot be proven.
     fn best_offer(&self) -> Option<(P, Offer)> {
         let offers = self.peers.values().flat_map(|peer| &peer.offers);
         let above = offers.filter(|offer| offer.height > self.checkpoint.height);
-        let best = above
-            .max_by_key(|offer| (self.serving(&offer.hash).count(), offer.height, offer.hash))?;
+        let best = above.max_by_key(|offer| {
+            let doubts = self.doubts.get(&offer.hash).copied().unwrap_or_default();
+            (Reverse(doubts), self.serving(&offer.hash).count(), offer.height, offer.hash)
+        })?;
         let offering = self.peers.iter().filter(|(_, peer)| peer.offers.contains(best));
-        let (peer, _) =
-            offering.min_by_key(|(name, peer)| (peer.strikes, peer.answer_ms, **name))?;
+        let (peer, _) = offering.min_by_key(|(name, peer)| (peer.rank(), **name))?;
         Some((*peer, *best))
     }
 
@@ -158,8 +160,8 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         if last.is_some() {
             (seek.light, seek.certificate) = (Some(light), last);
         }
-        if !advanced && let Some(known) = self.peers.get_mut(&peer) {
-            known.offers.retain(|offer| offer.height != to);
+        if !advanced {
+            self.doubt(&peer, to);
         }
         // Who serves another state of this height serves one that is not of the chain.
         self.false_offers(height, &hash)

@@ -6,7 +6,10 @@ use primitives::{
     Block, Hash, Height,
     chunk::{CHUNK_MESSAGE_BYTES_MAX, PathPrefix, StateChunk},
 };
-use runtime::light::{Checkpoint, LightBlock, LightStart};
+use runtime::{
+    BLOCK_BYTES_MAX,
+    light::{Checkpoint, LightBlock, LightStart, WireHeader},
+};
 use storage::{Database, EXPORTS_KEPT, Exports, Piece};
 
 /// Name of the protocol on the network.
@@ -17,6 +20,8 @@ pub const REQUEST_BYTES_MAX: usize = 128;
 pub const ANSWER_BYTES_MAX: usize = CHUNK_MESSAGE_BYTES_MAX + 1;
 /// Most bytes of an answer that is no chunk.
 const SMALL_ANSWER_BYTES_MAX: usize = 8 << 20;
+/// Most transactions of a block: none has fewer bytes than the smallest call.
+const BODY_TRANSACTIONS_MAX: usize = (BLOCK_BYTES_MAX / 4) as usize;
 /// Most states that a node offers.
 pub const OFFERS_MAX: usize = 2 * EXPORTS_KEPT;
 
@@ -78,13 +83,31 @@ pub enum Answer {
     Light(Vec<LightBlock>),
     /// A block.
     #[codec(index = 4)]
-    Block(Box<Block>),
+    Block(Box<WholeBlock>),
     /// All of a subtree.
     #[codec(index = 5)]
     Chunk(StateChunk),
     /// The subtree is more than a chunk holds: its halves must be asked for.
     #[codec(index = 6)]
     TooLarge,
+}
+
+/// A block on its way, in a form whose decoding takes no more memory than a block does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WholeBlock(pub Block);
+
+impl Encode for WholeBlock {
+    fn encode(&self) -> Vec<u8> {
+        let Block { header, body } = &self.0;
+        (WireHeader(header.clone()), body).encode()
+    }
+}
+
+impl Decode for WholeBlock {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, codec::Error> {
+        let WireHeader(header) = WireHeader::decode(input)?;
+        Ok(Self(Block { header, body: bounded(input, BODY_TRANSACTIONS_MAX)? }))
+    }
 }
 
 impl Answer {
@@ -100,7 +123,7 @@ impl Answer {
             (1, Request::Offers) => Self::Offers(bounded(&mut rest, OFFERS_MAX)?),
             (2, Request::Start(_)) => Self::Start(Box::new(LightStart::decode(&mut rest)?)),
             (3, Request::Light { .. }) => Self::Light(bounded(&mut rest, LIGHT_BLOCKS_MAX)?),
-            (4, Request::Block(_)) => Self::Block(Box::new(Block::decode(&mut rest)?)),
+            (4, Request::Block(_)) => Self::Block(Box::new(WholeBlock::decode(&mut rest)?)),
             (5, Request::Piece { .. }) => Self::Chunk(StateChunk::decode(&mut rest)?),
             (6, Request::Piece { .. }) => Self::TooLarge,
             _ => return Err("this does not answer the question".into()),
@@ -134,7 +157,9 @@ impl Server {
                 let blocks = light_blocks(&self.database, from, to)?;
                 (!blocks.is_empty()).then_some(Answer::Light(blocks))
             }
-            Request::Block(hash) => self.block(&hash)?.map(Box::new).map(Answer::Block),
+            Request::Block(hash) => {
+                self.block(&hash)?.map(|block| Answer::Block(Box::new(WholeBlock(block))))
+            }
             Request::Piece { block, prefix } => self.piece(&block, &prefix)?,
         };
         Ok(Some(answer.unwrap_or(Answer::NotHere).encode()))
