@@ -27,7 +27,6 @@ pub use wire::{
     ANSWER_BYTES_MAX, Answer, OFFERS_MAX, Offer, PROTOCOL, REQUEST_BYTES_MAX, Request, Server,
 };
 
-use codec::Encode;
 use fetch::Fetch;
 use primitives::{
     Block, Certificate, Hash, Height, Moment,
@@ -586,9 +585,4 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         self.asked.clear();
         out.push(Output::Stuck(error));
     }
-}
-
-/// The bytes of a question.
-pub fn request_bytes(request: &Request) -> Vec<u8> {
-    request.encode()
 }

@@ -17,7 +17,7 @@ use storage::{Database, Exports, Importer};
 use tempfile::TempDir;
 
 /// Accounts of the state, which make it some chunks large.
-const ACCOUNTS: u32 = 12_000;
+const ACCOUNTS: u32 = 20_000;
 /// Blocks of the chain; the state after the last one is served.
 const BLOCKS: u64 = 6;
 /// Longest virtual time that a run may take.
