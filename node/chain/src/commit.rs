@@ -1,6 +1,6 @@
-//! Committing the block that was decided.
+//! Committing the block that was decided, here or by others.
 
-use crate::{Chain, Error, Head};
+use crate::{Chain, CheckError, CheckRequest, Error, Head};
 use primitives::{AccountId, Block, Certificate, Hash, Header, Nonce, ValidatorInfo};
 use runtime::Rules;
 use std::sync::Arc;
@@ -66,6 +66,39 @@ impl Chain {
         });
         let included = included.collect();
         Ok(Committed { head: self.head.clone(), block: candidate.block, hashes, included })
+    }
+
+    /// Checks and commits a final block that came from a peer; without a clock, as it is decided. `None` if the chain
+    /// has it already, or began with the state after a later one. The caller vouches for the certificate; `seed` is as in
+    /// [`CheckRequest`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Fork`] if the chain has another block at its height. A [`CheckError::Fault`] says that the block is not
+    /// valid, or not the next.
+    pub fn import(
+        &mut self,
+        block: Block,
+        certificate: Certificate,
+        seed: [u8; 32],
+    ) -> Result<Option<Committed>, CheckError> {
+        let (height, theirs) = (block.header.number, block.hash());
+        assert_eq!((certificate.height, certificate.block), (height, theirs), "it is the block's");
+        if height <= self.head.height {
+            let database = self.database();
+            if height > 0 && height < database.first_block().map_err(Error::from)? {
+                return Ok(None);
+            }
+            let ours = database.hash(height).map_err(Error::from)?;
+            let ours = ours.ok_or(Error::NoBlock(height))?;
+            return if ours == theirs {
+                Ok(None)
+            } else {
+                Err(Error::Fork { height, ours, theirs }.into())
+            };
+        }
+        self.check(CheckRequest { block, now_ms: None, seed })?;
+        Ok(Some(self.commit(&theirs, certificate)?))
     }
 }
 

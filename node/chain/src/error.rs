@@ -27,6 +27,19 @@ pub enum Error {
     /// A block to commit was neither built nor checked, or has been displaced by others since.
     #[error("block {0} was not executed on the head: check it before it is committed")]
     UnknownBlock(Hash),
+    /// Another block than the chain's is final at its height: more than a third of the validators break the protocol.
+    #[error(
+        "this chain has block {ours} at height {height}, but {theirs} is final there too; keep this message and the data, and \
+         ask the other validators which chain goes on"
+    )]
+    Fork {
+        /// The height.
+        height: Height,
+        /// The block of this chain.
+        ours: Hash,
+        /// The other.
+        theirs: Hash,
+    },
     /// A block that the database holds does not have its inherents.
     #[error(
         "block {height} in the database is damaged: {source}; restore it from a copy or sync again"

@@ -11,6 +11,7 @@ mod head;
 mod light;
 mod open;
 pub mod snapshot_sync;
+pub mod sync;
 mod verify;
 
 pub use build::{BuildRequest, Built, Rejected};

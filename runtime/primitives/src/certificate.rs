@@ -1,38 +1,10 @@
-//! The proof that a block is final, and its check: all that a light client needs beside a validator
-//! set that it trusts.
+//! The check of the proof that a block is final: all that a light client needs beside a validator set
+//! that it trusts.
 
 use crate::{
-    AccountId, Hash, Height, MultiSignature, ValidatorInfo, ValidatorSet,
+    AccountId, Certificate, Hash, Height, MultiSignature, ValidatorInfo, ValidatorSet,
     crypto::batch::{Item, find_invalid_by_hash},
 };
-use codec::{Decode, DecodeWithMemTracking, Encode};
-use scale_info::TypeInfo;
-
-/// Separates what consensus signs from everything else that a key might sign.
-const CONSENSUS_DOMAIN: &[u8; 16] = b"artel/consensus1";
-/// The third thing that a validator signs in a round, after a proposal and a prevote.
-const STEP_PRECOMMIT: u8 = 2;
-
-/// Proof that a block is final: precommits of more than two thirds of the power of its height.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
-pub struct Certificate {
-    /// Height of the block.
-    pub height: Height,
-    /// Round in which it was decided.
-    pub round: u32,
-    /// The block's hash.
-    pub block: Hash,
-    /// ed25519 signatures by vote keys, sorted by account, each account once.
-    pub signatures: Vec<(AccountId, [u8; 64])>,
-}
-
-impl Certificate {
-    /// The bytes that every signature covers: the precommit for the block, as consensus signs it.
-    pub fn signed_bytes(&self, genesis: &Hash) -> Vec<u8> {
-        let Self { height, round, block, .. } = self;
-        (CONSENSUS_DOMAIN, genesis, STEP_PRECOMMIT, height, round, Some(block)).encode()
-    }
-}
 
 /// A certificate that proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -18,7 +18,7 @@ mod validators;
 pub use account::{AccountId, MultiAddress};
 pub use balance::{Balance, PARTS_PER_MILLION};
 pub use block::{Block, Digest, DigestItem, Header, OpaqueTransaction, TRANSACTION_BYTES_MAX};
-pub use certificate::{Certificate, CertificateError, check_certificate, check_certificates};
+pub use certificate::{CertificateError, check_certificate, check_certificates};
 pub use era::{ERA_PERIOD_MAX, ERA_PERIOD_MIN, Era};
 pub use hash::{Hash, ParseHashError};
 pub use state::{RawKey, RawValue, StateRead, Writes};
@@ -27,7 +27,7 @@ pub use transaction::{
     CheckMetadataHash, MetadataMode, MultiSignature, SIGNING_PAYLOAD_PLAIN_MAX, SigningContext,
     Transaction, TransactionExtra, signing_payload,
 };
-pub use validators::{ValidatorInfo, ValidatorSet};
+pub use validators::{Certificate, ValidatorInfo, ValidatorSet};
 
 /// Number of a block: its distance from genesis.
 pub type Height = u32;

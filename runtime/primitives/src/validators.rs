@@ -1,8 +1,13 @@
-//! Who may decide a block.
+//! Who may decide a block, and the proof that they did.
 
-use crate::{AccountId, Hash, crypto::hash::blake2_256};
+use crate::{AccountId, Hash, Height, crypto::hash::blake2_256};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
+
+/// Separates what consensus signs from everything else that a key might sign.
+const CONSENSUS_DOMAIN: &[u8; 16] = b"artel/consensus1";
+/// The third thing that a validator signs in a round, after a proposal and a prevote.
+const STEP_PRECOMMIT: u8 = 2;
 
 /// A validator as consensus sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
@@ -37,5 +42,26 @@ impl ValidatorSet {
     pub fn get(&self, account: &AccountId) -> Option<&ValidatorInfo> {
         let place = self.validators.binary_search_by(|v| v.account.cmp(account)).ok()?;
         self.validators.get(place)
+    }
+}
+
+/// Proof that a block is final: precommits of more than two thirds of the power of its height.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Certificate {
+    /// Height of the block.
+    pub height: Height,
+    /// Round in which it was decided.
+    pub round: u32,
+    /// The block's hash.
+    pub block: Hash,
+    /// ed25519 signatures by vote keys, sorted by account, each account once.
+    pub signatures: Vec<(AccountId, [u8; 64])>,
+}
+
+impl Certificate {
+    /// The bytes that every signature covers: the precommit for the block, as consensus signs it.
+    pub fn signed_bytes(&self, genesis: &Hash) -> Vec<u8> {
+        let Self { height, round, block, .. } = self;
+        (CONSENSUS_DOMAIN, genesis, STEP_PRECOMMIT, height, round, Some(block)).encode()
     }
 }

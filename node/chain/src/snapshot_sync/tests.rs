@@ -287,6 +287,10 @@ fn a_node_begins_with_a_later_state_and_goes_on_with_the_others() {
     assert_eq!(ours.block(height - 1).expect("it says so"), None);
     let validators = theirs.validators_after(height).expect("reads");
     assert_eq!(ours.validators_after(height).expect("reads"), validators);
+    let (old, certificate) = (theirs.block(1).expect("reads"), theirs.certificate(1));
+    let (old, certificate) = (old.expect("stored"), certificate.expect("reads").expect("stored"));
+    let known = other.chain.import(old, certificate, [1; 32]).expect("it is no fork");
+    assert!(known.is_none(), "nobody can tell whether it is the chain's");
     for n in 1..=20 {
         // An era that begins with a block which this node does not have.
         let era = Era::mortal(64, 3 + n);

@@ -3,6 +3,7 @@
 mod faults;
 pub(crate) mod fixture;
 mod genesis;
+mod imports;
 mod light;
 mod panics;
 mod random;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::crypto::pair::Ed25519Pair;
+use codec::Encode;
 
 const GENESIS: Hash = Hash([9; 32]);
 const BLOCK: Hash = Hash([5; 32]);
@@ -76,7 +77,7 @@ fn another_block_height_round_step_or_chain_is_not_covered() {
         assert_eq!(check(&changed, &[1; 4]), Err(CertificateError::BadSignature(account(0))));
     }
     let mut mixed = good.clone();
-    let prevote = (CONSENSUS_DOMAIN, GENESIS, 1u8, 7u32, 2u32, Some(BLOCK)).encode();
+    let prevote = (b"artel/consensus1", GENESIS, 1u8, 7u32, 2u32, Some(BLOCK)).encode();
     mixed.signatures[2].1 = pair(2).sign(&prevote);
     assert_eq!(check(&mixed, &[1; 4]), Err(CertificateError::BadSignature(account(2))));
     let set = validators(&[1; 4]);
