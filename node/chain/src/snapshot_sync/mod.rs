@@ -251,6 +251,8 @@ pub struct SnapshotSync<P> {
     stage: Stage<P>,
     /// Blocks that peers offered and could not prove or deliver, and how often: others are tried first.
     doubts: BTreeMap<Hash, u32>,
+    /// The state of which a part is there.
+    begun: Option<Hash>,
     /// From the checkpoint on.
     start: Option<Light>,
 }
@@ -264,8 +266,9 @@ enum Stage<P> {
 }
 
 impl<P: Copy + Ord> SnapshotSync<P> {
-    /// For the chain with this genesis, from a block whose hash the operator vouches for.
-    pub fn new(genesis: Hash, checkpoint: Checkpoint) -> Self {
+    /// For the chain with this genesis, from a block whose hash the operator vouches for. What was begun, as
+    /// [`storage::Database::unfinished_import`] says, is gone on with as long as somebody serves it.
+    pub fn new(genesis: Hash, checkpoint: Checkpoint, begun: Option<ImportTarget>) -> Self {
         Self {
             genesis,
             checkpoint,
@@ -274,6 +277,7 @@ impl<P: Copy + Ord> SnapshotSync<P> {
             next_id: 0,
             stage: Stage::Seek(Box::default()),
             doubts: BTreeMap::new(),
+            begun: begun.map(|target| target.block),
             start: None,
         }
     }

@@ -20,6 +20,8 @@ use tempfile::TempDir;
 const ACCOUNTS: u32 = 20_000;
 /// Blocks of the chain; the state after the last one is served.
 const BLOCKS: u64 = 6;
+/// Another one whose state is served.
+const EARLIER: u64 = 4;
 /// Longest virtual time that a run may take.
 const RUN_MS: u64 = 3_600_000;
 
@@ -78,13 +80,15 @@ fn source() -> Source {
     genesis.Balances = balances::Genesis { balances: accounts };
     let folders = [folder(), folder()];
     let mut fixture = Fixture::open_with(&folders[0], &genesis);
+    let exports = Exports::open(folders[1].path()).expect("room");
     for height in 1..=BLOCKS {
         let transfer = fixture.transfer(0, 1, fixture.nonce(0), 5);
         fixture.grow(height * 1_000, &[&transfer]);
+        if [EARLIER, BLOCKS].contains(&height) {
+            let head = fixture.chain.head().snapshot.clone();
+            exports.make(head, &|| false).expect("room").expect("nobody stopped it");
+        }
     }
-    let exports = Exports::open(folders[1].path()).expect("room");
-    let head = fixture.chain.head().snapshot.clone();
-    exports.make(head, &|| false).expect("room").expect("nobody stopped it");
     let server = Server { database: fixture.chain.database().clone(), exports };
     Source { fixture, genesis, server, _folders: folders }
 }
@@ -141,6 +145,8 @@ struct World<'a> {
     /// Answers on their way: when, which question, whose.
     answers: BTreeMap<(u64, RequestId), (usize, Request)>,
     importer: Option<Importer>,
+    /// What a start finds.
+    begun: Option<ImportTarget>,
     stored: BTreeSet<PathPrefix>,
     punished: Vec<(usize, Fault)>,
 }
@@ -160,6 +166,7 @@ impl<'a> World<'a> {
             now_ms: 0,
             answers: BTreeMap::new(),
             importer: None,
+            begun: None,
             stored: BTreeSet::new(),
             punished: Vec::new(),
         }
@@ -172,7 +179,8 @@ impl<'a> World<'a> {
     /// Runs a machine to its end, or until so many chunks are stored, as a crash would end it.
     fn run(&mut self, stored_max: usize) -> End {
         let source = self.source;
-        let mut sync = SnapshotSync::new(source.fixture.chain.genesis(), source.checkpoint());
+        let genesis = source.fixture.chain.genesis();
+        let mut sync = SnapshotSync::new(genesis, source.checkpoint(), self.begun);
         self.answers.clear();
         let mut stored = 0;
         let mut inputs: VecDeque<_> = (0..self.peers.len()).map(Input::PeerFound).collect();
@@ -199,7 +207,10 @@ impl<'a> World<'a> {
                         self.answers.insert((self.now_ms + pace_ms, id), (peer, request));
                     }
                     Output::Open(target) => {
-                        self.importer = None;
+                        if self.begun.is_some_and(|begun| begun != target) {
+                            self.stored.clear();
+                        }
+                        (self.importer, self.begun) = (None, Some(target));
                         let database =
                             Database::open(self.folder.path(), &storage::Config::default());
                         let importer = Importer::open(database.expect("closed"), target);
@@ -339,6 +350,26 @@ fn a_crash_after_any_chunk_loses_nothing_and_half_a_state_is_no_chain() {
 }
 
 #[test]
+fn what_was_begun_is_gone_on_with_although_there_is_a_later_state() {
+    let source = source();
+    let block = source.server.database.block(EARLIER as u32).expect("reads").expect("stored");
+    let (height, root) = (block.header.number, block.header.state_root);
+    let begun = ImportTarget { height, block: block.hash(), root };
+    let new = folder();
+    let mut world = World::new(&source, &[Kind::Honest, Kind::Honest], &new);
+    world.begun = Some(begun);
+    let end = world.run(usize::MAX);
+    assert!(matches!(end, End::Finished(found, _) if *found == block));
+
+    // What nobody serves any more is given up.
+    let new = folder();
+    let mut world = World::new(&source, &[Kind::Honest], &new);
+    world.begun = Some(ImportTarget { block: Hash([1; 32]), ..begun });
+    let end = world.run(usize::MAX);
+    world.check(end);
+}
+
+#[test]
 fn each_liar_is_named_and_holds_nothing_up() {
     let source = source();
     for liar in LIARS {
@@ -374,7 +405,7 @@ fn many_who_agree_on_a_state_that_there_is_not_cost_one_timeout() {
 #[test]
 fn there_is_room_for_who_serves_a_state() {
     let source = source();
-    let mut sync = SnapshotSync::new(source.fixture.chain.genesis(), source.checkpoint());
+    let mut sync = SnapshotSync::new(source.fixture.chain.genesis(), source.checkpoint(), None);
     let now = Now { ms: 0, unix_ms: 10_000 };
     let mut out = Vec::new();
     for peer in 0..PEERS_MAX {
@@ -397,7 +428,7 @@ fn there_is_room_for_who_serves_a_state() {
 #[test]
 fn who_goes_while_others_stay_is_not_missed() {
     let source = source();
-    let mut sync = SnapshotSync::new(source.fixture.chain.genesis(), source.checkpoint());
+    let mut sync = SnapshotSync::new(source.fixture.chain.genesis(), source.checkpoint(), None);
     let now = |ms| Now { ms, unix_ms: 10_000 };
     let mut out = Vec::new();
     let mut step = |sync: &mut SnapshotSync<usize>, ms, input| {
@@ -453,7 +484,7 @@ fn who_goes_while_others_stay_is_not_missed() {
 fn an_old_or_wrong_checkpoint_leads_nowhere() {
     let source = source();
     let run = |now_ms, checkpoint: Checkpoint| {
-        let mut sync = SnapshotSync::new(source.fixture.chain.genesis(), checkpoint);
+        let mut sync = SnapshotSync::new(source.fixture.chain.genesis(), checkpoint, None);
         let mut inputs = VecDeque::from([Input::PeerFound(0)]);
         let mut ends = Vec::new();
         for _ in 0..20 {
