@@ -89,7 +89,7 @@ async fn a_chain_that_began_with_a_later_state_says_what_it_does_not_have() {
     for (method, params, told) in [
         ("state_getStorage", json!(["0x00", hashes[4]]), "this node has no block"),
         ("state_getStorage", json!(["0x00", hashes[0]]), "State already discarded"),
-        ("artel_trace", json!([5]), "does not have block 5 and the one before it"),
+        ("artel_trace", json!([5]), "this node has no block 4, which 5 goes on from"),
     ] {
         let error = node.try_ask::<Value>(method, params).await.expect_err("it is not there");
         assert!(format!("{error:?}").contains(told), "{method}: {error:?}");
