@@ -171,6 +171,14 @@ impl Inherents {
         std::iter::once(time).chain(certificate).collect()
     }
 
+    /// The time that the first transaction of a body says.
+    pub(crate) fn time_of(first: &OpaqueTransaction) -> Option<Moment> {
+        match bare_call(std::slice::from_ref(first), 0)? {
+            RuntimeCall::Timestamp(timestamp::Call::set { now }) => Some(now),
+            _ => None,
+        }
+    }
+
     /// The transactions that a body begins with.
     pub fn to_transactions(&self) -> Vec<OpaqueTransaction> {
         let bare = |call| OpaqueTransaction(Transaction::Bare(call).encode());
@@ -187,9 +195,7 @@ impl Inherents {
         body: &[OpaqueTransaction],
     ) -> Result<(Self, usize), BlockError> {
         let bad = BlockError::BadInherents { height };
-        let Some(RuntimeCall::Timestamp(timestamp::Call::set { now })) = bare_call(body, 0) else {
-            return Err(bad);
-        };
+        let Some(now) = body.first().and_then(Self::time_of) else { return Err(bad) };
         if height <= 1 {
             return Ok((Self { time_ms: now, parent_certificate: None }, 1));
         }
@@ -272,20 +278,43 @@ pub fn block_env(
 /// Root of a block's transactions: the binary Merkle tree of RFC 9162, section 2.1, with blake2b-256. A leaf
 /// is H(0 ++ transaction), an inner node H(1 ++ left ++ right), the root of none H().
 pub fn extrinsics_root(body: &[OpaqueTransaction]) -> Hash {
-    let leaves: Vec<Vec<u8>> = body.iter().map(|tx| [&[0], tx.0.as_slice()].concat()).collect();
-    let mut level = blake2_256_all(&leaves);
-    if level.is_empty() {
-        return blake2_256(&[]);
-    }
-    // Pairing from the left and handing an odd last node up gives the RFC's shape: left subtrees are full.
+    let mut level = leaves(body);
     while level.len() > 1 {
-        let pairs = level.chunks_exact(2);
-        let odd = pairs.remainder().to_vec();
-        let inner: Vec<[u8; 65]> = pairs.map(inner_node).collect();
-        level = blake2_256_all(&inner);
-        level.extend(odd);
+        level = level_above(&level);
     }
-    level[0]
+    level.first().copied().unwrap_or_else(|| blake2_256(&[]))
+}
+
+/// The right neighbours on the way from a body's first transaction to the root, which [`root_of_first`] leads up.
+pub(crate) fn first_transaction_proof(body: &[OpaqueTransaction]) -> Vec<Hash> {
+    let mut level = leaves(body);
+    let mut siblings = Vec::new();
+    while let [_, sibling, ..] = level[..] {
+        siblings.push(sibling);
+        level = level_above(&level);
+    }
+    siblings
+}
+
+/// Root of a body that begins with this transaction, for what [`first_transaction_proof`] gives.
+pub(crate) fn root_of_first(first: &OpaqueTransaction, siblings: &[Hash]) -> Hash {
+    let leaf = blake2_256(&[&[0], first.0.as_slice()].concat());
+    siblings.iter().fold(leaf, |node, sibling| blake2_256(&inner_node(&[node, *sibling])))
+}
+
+fn leaves(body: &[OpaqueTransaction]) -> Vec<Hash> {
+    let leaves: Vec<Vec<u8>> = body.iter().map(|tx| [&[0], tx.0.as_slice()].concat()).collect();
+    blake2_256_all(&leaves)
+}
+
+/// Pairing from the left and handing an odd last node up gives the RFC's shape: left subtrees are full.
+fn level_above(level: &[Hash]) -> Vec<Hash> {
+    let pairs = level.chunks_exact(2);
+    let odd = pairs.remainder().to_vec();
+    let inner: Vec<[u8; 65]> = pairs.map(inner_node).collect();
+    let mut above = blake2_256_all(&inner);
+    above.extend(odd);
+    above
 }
 
 /// The bytes whose hash stands above two nodes.

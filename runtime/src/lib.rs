@@ -10,6 +10,7 @@ mod execution;
 pub mod explain;
 mod genesis;
 mod invalid;
+pub mod light;
 mod readable;
 mod rules;
 mod spec;

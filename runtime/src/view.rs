@@ -16,7 +16,7 @@ pub use run_fill::{
     spec_of, transaction,
 };
 
-use primitives::{AccountId, Balance, Hash, Height, Moment};
+use primitives::{AccountId, Balance, Hash, Height, Moment, ValidatorInfo};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
@@ -439,6 +439,38 @@ pub struct MarketView {
     pub paused: bool,
     /// The seed over which claims are signed now.
     pub claim_seed: Hash,
+}
+
+/// Who decides a block: the answer of `artel_validators`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidatorsView {
+    /// Number of the block after which they decide.
+    pub height: Height,
+    /// Each of them, by account.
+    pub validators: Vec<ValidatorView>,
+}
+
+/// One who decides blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidatorView {
+    /// The account that staked.
+    pub account: AccountId,
+    /// The ed25519 key of its votes.
+    pub vote_key: Hash,
+    /// The sr25519 key of its draws.
+    pub vrf_key: Hash,
+    /// Its voting power, as a decimal string.
+    pub power: String,
+}
+
+impl From<ValidatorInfo> for ValidatorView {
+    fn from(validator: ValidatorInfo) -> Self {
+        let ValidatorInfo { account, vote_key, vrf_key, power } = validator;
+        let (vote_key, vrf_key) = (Hash(vote_key), Hash(vrf_key));
+        Self { account, vote_key, vrf_key, power: power.to_string() }
+    }
 }
 
 /// A blob that was stored: the answer of `artel_uploadBlob`.

@@ -1,10 +1,10 @@
 //! Committing the block that was decided, here or by others.
 
 use crate::{Chain, CheckError, CheckRequest, Error, Head};
-use primitives::{AccountId, Block, Certificate, Hash, Nonce};
+use primitives::{AccountId, Block, Certificate, Hash, Header, Nonce, ValidatorInfo};
 use runtime::Rules;
 use std::sync::Arc;
-use storage::CommitInput;
+use storage::{CommitInput, Store};
 
 /// A block that became final. Its events are the value of `System.Events` in the head's snapshot.
 #[derive(Clone, Debug)]
@@ -39,11 +39,13 @@ impl Chain {
         let candidate = self.candidates.stage(&mut self.store, hash)?;
         let transactions = candidate.transactions.iter().map(|tx| tx.hash());
         let hashes: Vec<Hash> = candidate.inherents.iter().copied().chain(transactions).collect();
+        let validators = changed_validators(&self.head, &self.store, &candidate.block.header);
         let snapshot = self.store.commit(CommitInput {
             block: &candidate.block,
             hash: *hash,
             certificate: &certificate,
             transaction_hashes: &hashes,
+            validators: validators.as_deref(),
         })?;
         let snapshot = snapshot.clone();
 
@@ -67,7 +69,8 @@ impl Chain {
     }
 
     /// Checks and commits a final block that came from a peer; without a clock, as it is decided. `None` if the chain
-    /// has it already. The caller vouches for the certificate; `seed` is as in [`CheckRequest`].
+    /// has it already, or began with the state after a later one. The caller vouches for the certificate; `seed` is as in
+    /// [`CheckRequest`].
     ///
     /// # Errors
     ///
@@ -82,7 +85,11 @@ impl Chain {
         let (height, theirs) = (block.header.number, block.hash());
         assert_eq!((certificate.height, certificate.block), (height, theirs), "it is the block's");
         if height <= self.head.height {
-            let ours = self.database().hash(height).map_err(Error::from)?;
+            let database = self.database();
+            if height > 0 && height < database.first_block().map_err(Error::from)? {
+                return Ok(None);
+            }
+            let ours = database.hash(height).map_err(Error::from)?;
             let ours = ours.ok_or(Error::NoBlock(height))?;
             return if ours == theirs {
                 Ok(None)
@@ -93,4 +100,13 @@ impl Chain {
         self.check(CheckRequest { block, now_ms: None, seed })?;
         Ok(Some(self.commit(&theirs, certificate)?))
     }
+}
+
+/// Who decides the blocks after the staged one, if that differs from who decides it.
+fn changed_validators(head: &Head, store: &Store, header: &Header) -> Option<Vec<ValidatorInfo>> {
+    let after = |header| Some(runtime::parse_digest(header).ok()?.next_validators);
+    let before = after(&head.header);
+    // Genesis has no log.
+    let before = before.unwrap_or_else(|| runtime::validator_set(&head.snapshot).members_hash());
+    (after(header)? != before).then(|| runtime::validator_set(&store.view()).validators)
 }

@@ -8,7 +8,9 @@ mod commit;
 mod error;
 mod execute;
 mod head;
+mod light;
 mod open;
+pub mod snapshot_sync;
 pub mod sync;
 mod verify;
 
@@ -19,6 +21,7 @@ pub use commit::{Committed, Included};
 pub use error::{CheckError, Error, Fault};
 pub use execute::Refusal;
 pub use head::Head;
+pub use light::{LIGHT_BLOCKS_MAX, light_blocks, light_start};
 pub use open::{Chain, Config, genesis_hash};
 pub use verify::{PooledTx, Received, VERIFIED_MAX, Verifier};
 

@@ -1,11 +1,15 @@
 //! The chain and how it starts.
 
 use crate::{Error, Head, VERIFIED_MAX, Verifier, candidate::Candidates};
-use primitives::{Block, Digest, Hash, Header, Writes, crypto::hash::blake2_256, proof::Proof};
+use framework::MemState;
+use primitives::{
+    Block, Certificate, Digest, Hash, Header, OpaqueTransaction, ValidatorInfo, Writes,
+    crypto::hash::blake2_256, proof::Proof,
+};
 use rayon::prelude::*;
 use runtime::{Genesis, Inherents, Rules};
 use std::{path::PathBuf, sync::Arc};
-use storage::{Database, Snapshot, Store, tree::Tree};
+use storage::{CommitInput, Database, Importer, Snapshot, Store, tree::Tree};
 
 /// Choices about a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,7 @@ impl Chain {
     pub fn open(config: &Config, genesis: &Genesis) -> Result<Self, Error> {
         let database = Database::open(&config.path, &config.storage)?;
         let writes = runtime::genesis_state(genesis).map_err(Error::Genesis)?;
+        let first_validators = validators_of(&writes);
         let store = match database.head()? {
             None => Store::create(database, writes, genesis_block)?,
             Some(_) => {
@@ -49,9 +54,44 @@ impl Chain {
                 Store::open(database)?
             }
         };
+        let database = store.database();
+        if database.first_block()? == 0 && database.validators_after(0)?.is_none() {
+            database.put_validators(0, &first_validators)?;
+        }
+        Self::of_store(store, config.verified_max)
+    }
+
+    /// Begins the chain with the state after a later block that was imported, and opens it. `block` is that block; the
+    /// caller vouches for the certificate.
+    ///
+    /// When this returns the chain is on disk, and [`Self::open`] opens it from then on. Blocks below are not there, but for
+    /// genesis.
+    pub fn begin_with(
+        importer: Importer,
+        genesis: &Genesis,
+        block: &Block,
+        certificate: &Certificate,
+        verified_max: usize,
+    ) -> Result<Self, Error> {
+        let writes = runtime::genesis_state(genesis).map_err(Error::Genesis)?;
+        let hash = block.hash();
+        let height = block.header.number;
+        if runtime::extrinsics_root(&block.body) != block.header.extrinsics_root {
+            let why = "its header commits to another body";
+            return Err(storage::Error::NotImportable { block: hash, height, why }.into());
+        }
+        let hashes: Vec<Hash> = block.body.iter().map(OpaqueTransaction::hash).collect();
+        let input =
+            CommitInput { block, hash, certificate, transaction_hashes: &hashes, validators: None };
+        let validators = |state: &Snapshot| runtime::validator_set(state).validators;
+        let store = importer.finish(&genesis_block(root_of(&writes)), input, validators)?;
+        Self::of_store(store, verified_max)
+    }
+
+    fn of_store(store: Store, verified_max: usize) -> Result<Self, Error> {
         let genesis = store.database().hash(0)?.ok_or(Error::NoBlock(0))?;
         let head = stored_head(&store)?;
-        let verifier = Verifier::new(genesis, config.verified_max);
+        let verifier = Verifier::new(genesis, verified_max);
         Ok(Self { store, verifier, genesis, head, candidates: Candidates::default() })
     }
 
@@ -84,6 +124,13 @@ impl Chain {
     pub fn prove<K: AsRef<[u8]>>(&mut self, block: &Hash, keys: &[K]) -> Result<Vec<Proof>, Error> {
         Ok(self.store.prove(block, keys)?)
     }
+}
+
+/// Who decides the first block, by the first state.
+fn validators_of(writes: &Writes) -> Vec<ValidatorInfo> {
+    let mut state = MemState::default();
+    state.apply(writes);
+    runtime::validator_set(&state).validators
 }
 
 /// Hash of the first block of the chain with this genesis.

@@ -3,7 +3,10 @@
 use blobs::Cid;
 use framework::DispatchError;
 use primitives::{Hash, Height};
-use runtime::explain::{self, Explained};
+use runtime::{
+    explain::{self, Explained},
+    light::LightError,
+};
 use std::fmt;
 
 /// Code of a node that cannot read a state, and what it says if the state is too old.
@@ -59,6 +62,12 @@ pub enum Error {
         /// This program's.
         built: String,
     },
+    /// What a node says of the chain is not proven, or what was trusted is too old.
+    #[error("the chain cannot be followed without trust: {0}")]
+    Light(#[from] LightError),
+    /// A query that walks over keys: there are proofs of values alone.
+    #[error("the query walks over keys, which cannot be proven: read values by their keys")]
+    Unprovable,
     /// Only a WebSocket can watch.
     #[error("{0} needs a WebSocket: connect to ws://... instead of http://...")]
     NeedsWebSocket(&'static str),

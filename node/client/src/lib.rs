@@ -7,6 +7,7 @@ mod error;
 mod explain;
 mod fees;
 mod heads;
+mod light;
 mod proof;
 mod remote;
 mod tasks;
@@ -20,10 +21,15 @@ pub use error::{Error, Failure};
 pub use fees::Fee;
 pub use framework::{DispatchError, StateRead};
 pub use heads::{BlockEvents, Head, Heads};
+pub use light::LightClient;
 pub use pallets;
 pub use proof::verify_read_proof;
 pub use remote::READS_MAX;
-pub use runtime::{RuntimeCall, RuntimeEvent, view};
+pub use runtime::{
+    RuntimeCall, RuntimeEvent,
+    light::{Checkpoint, LightError, LightHead, TRUSTING_PERIOD_MS},
+    view,
+};
 pub use tasks::{Posted, TaskEvents, TaskLimits, task_spec};
 pub use tx::{Receipt, SignedTx, TxOptions, Watched};
 

@@ -43,8 +43,6 @@ impl Client {
     /// # Errors
     /// If the node has no proofs for the block, or what it says does not hold.
     pub async fn prove(&self, at: Hash, keys: &[RawKey]) -> Result<Vec<Option<RawValue>>, Error> {
-        let unproven =
-            |method: &str, reason: String| Error::Answer { method: method.to_owned(), reason };
         let header: Option<FullHeaderJson> =
             self.rpc().request("chain_getHeader", rpc_params![at]).await?;
         let header = header.ok_or_else(|| Error::NoBlock(at.to_string()))?;
@@ -52,6 +50,16 @@ impl Client {
         if header.hash() != at {
             return Err(unproven("chain_getHeader", format!("the header is not that of {at}")));
         }
+        self.prove_under(&header.state_root, at, keys).await
+    }
+
+    /// The values under raw keys after a block whose state has this root.
+    pub(crate) async fn prove_under(
+        &self,
+        state_root: &Hash,
+        at: Hash,
+        keys: &[RawKey],
+    ) -> Result<Vec<Option<RawValue>>, Error> {
         let named: Vec<Bytes> = keys.iter().cloned().map(Bytes).collect();
         let sets: Vec<ChangesJson> =
             self.rpc().request("state_queryStorageAt", rpc_params![&named, at]).await?;
@@ -66,10 +74,14 @@ impl Client {
         proven
             .map(|((key, (_, value)), proof)| {
                 let value = value.map(|Bytes(value)| value);
-                verify_read_proof(&header.state_root, key, value.as_deref(), &proof.0)
+                verify_read_proof(state_root, key, value.as_deref(), &proof.0)
                     .map_err(|error| unproven("state_getReadProof", error.to_string()))?;
                 Ok(value)
             })
             .collect()
     }
+}
+
+fn unproven(method: &str, reason: String) -> Error {
+    Error::Answer { method: method.to_owned(), reason }
 }

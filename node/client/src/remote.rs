@@ -94,20 +94,20 @@ impl Client {
 }
 
 /// What a query met that was not fetched yet.
-enum Missing {
+pub(crate) enum Missing {
     Value(RawKey),
     Keys { prefix: RawKey, after: RawKey },
 }
 
-enum Stop {
+pub(crate) enum Stop {
     Missing(Missing),
     Panicked,
 }
 
 /// What was fetched of one block's state.
 #[derive(Default)]
-struct Known {
-    values: BTreeMap<RawKey, Option<RawValue>>,
+pub(crate) struct Known {
+    pub(crate) values: BTreeMap<RawKey, Option<RawValue>>,
     runs: Vec<Run>,
 }
 
@@ -122,7 +122,7 @@ struct Run {
 impl Known {
     /// Runs the query until it ends or misses something. A query is a plain function that expects an answer to each read,
     /// so a miss unwinds out of it; that is no panic, and no panic hook runs.
-    fn run<T>(&self, query: impl Fn(&dyn StateRead) -> T) -> Result<T, Stop> {
+    pub(crate) fn run<T>(&self, query: impl Fn(&dyn StateRead) -> T) -> Result<T, Stop> {
         catch_unwind(AssertUnwindSafe(|| query(self))).map_err(|payload| {
             match payload.downcast::<Missing>() {
                 Ok(missing) => Stop::Missing(*missing),

@@ -61,7 +61,9 @@ fn cost(method: &str) -> Cost {
         | "state_getKeysPaged"
         | "state_getKeysPagedAt"
         | "author_pendingExtrinsics"
-        | "artel_payouts" => LIST,
+        | "artel_lightStart"
+        | "artel_payouts"
+        | "artel_validators" => LIST,
         "state_call"
         | "state_callAt"
         | "state_getMetadata"
@@ -72,7 +74,7 @@ fn cost(method: &str) -> Cost {
         | "rpc.discover" => CALL,
         "artel_explain" | "artel_tasks" => WALK,
         "artel_estimate" | "system_dryRun" | "system_dryRunAt" => RUN,
-        "state_getReadProof" | "state_queryStorage" => HEAVY,
+        "state_getReadProof" | "state_queryStorage" | "artel_lightBlocks" => HEAVY,
         "artel_trace" => TRACE,
         _ => SHORT,
     }

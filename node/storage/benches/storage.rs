@@ -55,8 +55,13 @@ fn commit(store: &mut Store) -> (Duration, Duration) {
     let block = Block { header: header(height, parent, root), body: Vec::new() };
     let hash = block.hash();
     let certificate = Certificate { height, round: 0, block: hash, signatures: Vec::new() };
-    let input =
-        CommitInput { block: &block, hash, certificate: &certificate, transaction_hashes: &[] };
+    let input = CommitInput {
+        block: &block,
+        hash,
+        certificate: &certificate,
+        transaction_hashes: &[],
+        validators: None,
+    };
     let start = Instant::now();
     store.commit(input).expect("the staged block");
     (staged, start.elapsed())

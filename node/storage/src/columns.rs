@@ -11,7 +11,8 @@ use rocksdb::{
 };
 use std::{ffi::CStr, sync::Arc};
 
-/// Height -> hash and header; height -> body; hash -> height. The key's first byte tells which.
+/// Height -> hash and header; height -> body; hash -> height; height -> validators of the next blocks, where they change.
+/// The key's first byte tells which.
 pub(crate) const BLOCKS: &str = "blocks";
 /// Height -> certificate.
 pub(crate) const CERTIFICATES: &str = "certificates";
@@ -41,6 +42,13 @@ pub(crate) const META_HEAD: &str = "head";
 pub(crate) const META_FLUSHED: &str = "flushed";
 /// Lowest height whose state can be read; genesis if there is no such entry.
 pub(crate) const META_OLDEST: &str = "oldest";
+
+/// Lowest height above genesis from which on blocks are stored, if they are not from genesis on.
+pub(crate) const META_FIRST: &str = "first";
+/// The block whose state is being imported.
+pub(crate) const META_IMPORT: &str = "import";
+/// Begins the keys of `meta` that name the subtrees which are imported.
+pub(crate) const META_IMPORTED: &[u8] = b"imported.";
 
 /// Threads of RocksDB: one writes memtables out, two compact. It uses the second of these only where files pile up,
 /// so that a long compaction of one column does not hold up another's.
@@ -93,6 +101,16 @@ pub(crate) fn header_key(height: Height) -> [u8; 5] {
 
 pub(crate) fn body_key(height: Height) -> [u8; 5] {
     tagged_height(b'b', height)
+}
+
+pub(crate) fn validators_key(height: Height) -> [u8; 5] {
+    tagged_height(b'v', height)
+}
+
+/// The height in a key of validators; `None` for other keys.
+pub(crate) fn height_of_validators(key: &[u8]) -> Option<Height> {
+    let height = <[u8; 4]>::try_from(key.strip_prefix(b"v")?).ok()?;
+    Some(Height::from_be_bytes(height))
 }
 
 pub(crate) fn hash_key(hash: &Hash) -> [u8; 33] {

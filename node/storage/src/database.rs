@@ -1,18 +1,21 @@
 //! The open database: blocks and what belongs to them, by height and by hash.
 
 use crate::{
-    Config, Error,
+    Config, Error, ImportTarget,
     columns::{
         self, APPENDED, BLOBS, BLOCKS, CERTIFICATES, CHANGES, EVENTS, HISTORY, LAST_LEVEL_DELAY,
-        META, META_FLUSHED, META_FORMAT, META_HEAD, META_OLDEST, SCAN_SKIPS_MAX, STATE,
-        TRANSACTIONS, body_key, hash_key, header_key, height_key,
+        META, META_FIRST, META_FLUSHED, META_FORMAT, META_HEAD, META_IMPORT, META_OLDEST,
+        SCAN_SKIPS_MAX, STATE, TRANSACTIONS, body_key, hash_key, header_key, height_key,
+        height_of_validators, validators_key,
     },
     history,
     horizon::Horizon,
     snapshot::Snapshot,
 };
 use codec::{Decode, DecodeAll, Encode};
-use primitives::{Block, Certificate, Hash, Header, Height, OpaqueTransaction, RawKey, RawValue};
+use primitives::{
+    Block, Certificate, Hash, Header, Height, OpaqueTransaction, RawKey, RawValue, ValidatorInfo,
+};
 use rocksdb::{
     AsColumnFamilyRef, ColumnFamily, DBWithThreadMode, SingleThreaded, WriteBatch, WriteOptions,
 };
@@ -108,6 +111,17 @@ impl Database {
         self.meta(META_HEAD)
     }
 
+    /// Lowest height from which on all blocks up to the head are stored. It is not 0 where the chain began with the state
+    /// of a later block: of those before, there is genesis alone.
+    pub fn first_block(&self) -> Result<Height, Error> {
+        Ok(self.meta(META_FIRST)?.unwrap_or_default())
+    }
+
+    /// The block whose state is being imported, if that is not finished.
+    pub fn unfinished_import(&self) -> Result<Option<ImportTarget>, Error> {
+        self.meta(META_IMPORT)
+    }
+
     /// The header at a height.
     pub fn header(&self, height: Height) -> Result<Option<Header>, Error> {
         Ok(self.named_header(height)?.map(|(_, header)| header))
@@ -150,6 +164,43 @@ impl Database {
         }
         let key = height_key(height);
         Ok(self.db.put_cf(self.column(CERTIFICATES), key, certificate.encode())?)
+    }
+
+    /// Who decides the block after the one at a height; `None` where that block is not stored.
+    pub fn validators_after(&self, height: Height) -> Result<Option<Vec<ValidatorInfo>>, Error> {
+        if self.head()?.is_none_or(|(head, _)| head < height) {
+            return Ok(None);
+        }
+        let mut iterator = self.db.raw_iterator_cf(self.column(BLOCKS));
+        iterator.seek_for_prev(validators_key(height));
+        let Some(mut value) = iterator.key().and_then(height_of_validators).and(iterator.value())
+        else {
+            iterator.status()?;
+            return Ok(None);
+        };
+        let validators = Vec::decode_all(&mut value);
+        validators.map(Some).map_err(|_| Error::Damaged { what: "validators", height })
+    }
+
+    /// The first block above a height that changed who decides.
+    pub fn next_change(&self, height: Height) -> Result<Option<Height>, Error> {
+        let Some(above) = height.checked_add(1) else { return Ok(None) };
+        let mut iterator = self.db.raw_iterator_cf(self.column(BLOCKS));
+        iterator.seek(validators_key(above));
+        let found = iterator.key().and_then(height_of_validators);
+        iterator.status()?;
+        Ok(found)
+    }
+
+    /// Takes down who decides the blocks after the one at a height, for one that is stored; commits do it for others.
+    pub fn put_validators(
+        &self,
+        height: Height,
+        validators: &[ValidatorInfo],
+    ) -> Result<(), Error> {
+        let mut batch = WriteBatch::default();
+        self.add_validators(&mut batch, height, validators);
+        self.write_synced(batch)
     }
 
     /// Value of `System.Events` after the block at a height; empty if it had none.
@@ -288,6 +339,16 @@ impl Database {
             batch.put_cf(transactions, transaction.0, location.encode());
         }
         batch.put_cf(self.column(META), META_HEAD, (height, hash).encode());
+    }
+
+    /// Adds to a batch who decides the blocks after the one at a height.
+    pub(crate) fn add_validators(
+        &self,
+        batch: &mut WriteBatch,
+        height: Height,
+        validators: &[ValidatorInfo],
+    ) {
+        batch.put_cf(self.column(BLOCKS), validators_key(height), validators.encode());
     }
 
     fn named_header(&self, height: Height) -> Result<Option<(Hash, Header)>, Error> {

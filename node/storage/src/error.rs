@@ -79,6 +79,34 @@ pub enum Error {
         /// Root of the state found.
         found: Hash,
     },
+    /// Part of a state was fetched into the database, and the rest was not yet.
+    #[error(
+        "the database holds a part of the state after block {block} at height {height}; let it be fetched to its end, or empty the folder"
+    )]
+    UnfinishedImport {
+        /// Hash of the block.
+        block: Hash,
+        /// Its height.
+        height: Height,
+    },
+    /// What was to be imported does not belong to the state that is imported.
+    #[error("block {block} at height {height} cannot be imported: {why}")]
+    NotImportable {
+        /// Hash of the block.
+        block: Hash,
+        /// Its height.
+        height: Height,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// The files of a state that is served to others cannot be read or written.
+    #[error("{}: the state for other nodes cannot be kept there: {source}; check the disk for space and errors", path.display())]
+    Export {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The database has no genesis block yet.
     #[error("the database has no genesis block")]
     NoGenesis,

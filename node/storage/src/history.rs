@@ -91,14 +91,13 @@ pub(crate) fn found(iterator: &Iter<'_>, wanted: &[u8]) -> Option<Option<RawValu
     (split(entry)?.0 == escaped).then(|| value(bytes).map(<[u8]>::to_vec))
 }
 
-/// The raw keys that changed after a height, in order, with whether they had a value then.
+/// The raw keys that changed after a height, in order, with the values that they had then.
 pub(crate) struct Changed<'a> {
     iterator: Iter<'a>,
     /// Entries above this one count.
     height: Height,
     /// The raw key at hand; empty and not `is_some` at the end.
     key: RawKey,
-    is_present: bool,
     is_some: bool,
     /// Where to go on from.
     wanted: Vec<u8>,
@@ -108,7 +107,7 @@ impl<'a> Changed<'a> {
     /// Over the entries from where `iterator` stands.
     pub(crate) fn new(iterator: Iter<'a>, height: Height) -> Self {
         let (key, wanted) = (RawKey::new(), Vec::new());
-        let mut this = Self { iterator, height, key, is_present: false, is_some: false, wanted };
+        let mut this = Self { iterator, height, key, is_some: false, wanted };
         this.find();
         this
     }
@@ -118,9 +117,9 @@ impl<'a> Changed<'a> {
         self.is_some.then_some(self.key.as_slice())
     }
 
-    /// Whether the key at hand had a value.
-    pub(crate) fn is_present(&self) -> bool {
-        self.is_present
+    /// The value that the key at hand had.
+    pub(crate) fn value(&self) -> Option<&[u8]> {
+        value(self.iterator.item()?.1).filter(|_| self.is_some)
     }
 
     /// Goes on to the next key.
@@ -135,12 +134,11 @@ impl<'a> Changed<'a> {
     /// Finds the first entry from here on that is above the height.
     fn find(&mut self) {
         self.is_some = false;
-        while let Some((entry, bytes)) = self.iterator.item() {
+        while let Some((entry, _)) = self.iterator.item() {
             let (escaped, height) = split(entry).expect("entries of raw keys end with a height");
             self.key.clear();
             unescape(&escaped[..escaped.len() - END.len()], &mut self.key);
             if height > self.height {
-                self.is_present = value(bytes).is_some();
                 self.is_some = true;
                 return;
             }

@@ -88,6 +88,15 @@ impl StateView {
 
     /// The keys that start with `prefix`, in order; with `after` only those greater than it.
     pub fn keys(&self, prefix: &[u8], after: Option<&[u8]>) -> Keys<'_> {
+        Keys(self.layers(prefix, after, false))
+    }
+
+    /// All keys, in order, with their values.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (RawKey, RawValue)> {
+        self.layers(&[], None, true)
+    }
+
+    fn layers(&self, prefix: &[u8], after: Option<&[u8]>, with_values: bool) -> Layers<'_> {
         // The smallest key greater than `after` is at least `after` with a zero byte appended.
         let next = after.map(|after| [after, &[0]].concat()).unwrap_or_default();
         let start = next.as_slice().max(prefix);
@@ -100,10 +109,13 @@ impl StateView {
             })
             .collect();
         let is_in_range = EVENTS_KEY.as_slice() >= start && EVENTS_KEY.starts_with(prefix);
-        let events = is_in_range && self.events.exist(self.height);
+        let events = (is_in_range && self.events.exist(self.height)).then(|| {
+            let value = with_values.then(|| self.events.get(self.height)).flatten();
+            value.unwrap_or_default()
+        });
         let base = self.base.iterator(start, prefix);
         let changed = self.base.changed(self.height, start, prefix);
-        Keys { base, changed, overlays, events, prefix: prefix.to_vec() }
+        Layers { base, changed, overlays, events, prefix: prefix.to_vec(), with_values }
     }
 }
 
@@ -227,62 +239,78 @@ impl std::fmt::Debug for Events {
 }
 
 /// Keys of a view in order; see [`StateView::keys`].
-pub struct Keys<'a> {
-    base: Iter<'a>,
-    /// What the base's history tells, if the base is ahead of the view.
-    changed: Option<Changed<'a>>,
-    /// What is left of each overlay, the newest first.
-    overlays: Vec<&'a [(RawKey, Option<RawValue>)]>,
-    /// Whether the key of events is still to come.
-    events: bool,
-    prefix: Vec<u8>,
-}
-
-impl Keys<'_> {
-    /// Takes the smallest key that any layer has next, and whether it has a value.
-    fn step(&mut self) -> Option<(RawKey, bool)> {
-        self.base.status().expect("the database can be read");
-        let events = self.events.then_some(EVENTS_KEY.as_slice());
-        let layers = self.overlays.iter().filter_map(|entries| Some(entries.first()?.0.as_slice()));
-        let changed = self.changed.as_ref().and_then(Changed::key);
-        let key = layers.chain(events).chain(changed).chain(self.base.key()).min()?.to_vec();
-
-        let mut present = None;
-        for entries in &mut self.overlays {
-            if let Some(((first, value), rest)) = entries.split_first()
-                && *first == key
-            {
-                present = present.or(Some(value.is_some()));
-                *entries = rest;
-            }
-        }
-        if self.events && key == EVENTS_KEY {
-            self.events = false;
-        }
-        if let Some(changed) = &mut self.changed
-            && changed.key() == Some(&key)
-        {
-            present = present.or(Some(changed.is_present()));
-            changed.next();
-        }
-        if self.base.key() == Some(&key) {
-            self.base.next();
-        }
-        Some((key, present.unwrap_or(true)))
-    }
-}
+pub struct Keys<'a>(Layers<'a>);
 
 impl Iterator for Keys<'_> {
     type Item = RawKey;
 
     fn next(&mut self) -> Option<RawKey> {
+        Some(self.0.next()?.0)
+    }
+}
+
+/// Keys of a view in order, with their values if these are wanted and else with empty ones.
+struct Layers<'a> {
+    base: Iter<'a>,
+    /// What the base's history tells, if the base is ahead of the view.
+    changed: Option<Changed<'a>>,
+    /// What is left of each overlay, the newest first.
+    overlays: Vec<&'a [(RawKey, Option<RawValue>)]>,
+    /// The value under the key of events, if that is still to come.
+    events: Option<RawValue>,
+    prefix: Vec<u8>,
+    with_values: bool,
+}
+
+impl Layers<'_> {
+    /// Takes the smallest key that any layer has next, and what it has there.
+    fn step(&mut self) -> Option<(RawKey, Option<RawValue>)> {
+        self.base.status().expect("the database can be read");
+        let events = self.events.as_ref().map(|_| EVENTS_KEY.as_slice());
+        let layers = self.overlays.iter().filter_map(|entries| Some(entries.first()?.0.as_slice()));
+        let changed = self.changed.as_ref().and_then(Changed::key);
+        let key = layers.chain(events).chain(changed).chain(self.base.key()).min()?.to_vec();
+
+        let wanted = |value: &[u8]| if self.with_values { value.to_vec() } else { Vec::new() };
+        let mut found = None;
+        for entries in &mut self.overlays {
+            if let Some(((first, value), rest)) = entries.split_first()
+                && *first == key
+            {
+                found = found.or_else(|| Some(value.as_deref().map(wanted)));
+                *entries = rest;
+            }
+        }
+        if key == EVENTS_KEY
+            && let Some(events) = self.events.take()
+        {
+            found = Some(Some(events));
+        }
+        if let Some(changed) = &mut self.changed
+            && changed.key() == Some(&key)
+        {
+            found = found.or_else(|| Some(changed.value().map(wanted)));
+            changed.next();
+        }
+        if self.base.key() == Some(&key) {
+            found = found.or_else(|| Some(self.base.value().map(wanted)));
+            self.base.next();
+        }
+        Some((key, found.flatten()))
+    }
+}
+
+impl Iterator for Layers<'_> {
+    type Item = (RawKey, RawValue);
+
+    fn next(&mut self) -> Option<(RawKey, RawValue)> {
         loop {
-            let (key, present) = self.step()?;
+            let (key, value) = self.step()?;
             if !key.starts_with(&self.prefix) {
                 return None;
             }
-            if present {
-                return Some(key);
+            if let Some(value) = value {
+                return Some((key, value));
             }
         }
     }

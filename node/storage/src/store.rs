@@ -2,7 +2,7 @@
 //! proofs.
 
 use crate::{
-    Database, Error,
+    Database, Error, ImportTarget,
     base::Base,
     columns::{CERTIFICATES, CHANGES, META, META_FLUSHED, STATE, height_key},
     database::{Changes, put_state},
@@ -13,7 +13,7 @@ use crate::{
 };
 use codec::Encode;
 use primitives::{
-    Block, Certificate, Hash, Height, OpaqueTransaction, Writes,
+    Block, Certificate, Hash, Height, OpaqueTransaction, ValidatorInfo, Writes,
     crypto::hash::{blake2_256, blake2_256_all},
     proof::Proof,
 };
@@ -81,13 +81,22 @@ pub struct CommitInput<'a> {
     pub certificate: &'a Certificate,
     /// Hashes of the body's transactions, in order.
     pub transaction_hashes: &'a [Hash],
+    /// Who decides the blocks after this one, if the block changes that.
+    pub validators: Option<&'a [ValidatorInfo]>,
 }
 
 impl Store {
     /// Opens the chain of a database: replays the changes that the state column lacks, rebuilds the
     /// tree from the state and compares its root with the head's header.
     pub fn open(database: Database) -> Result<Self, Error> {
-        let (height, hash) = database.head()?.ok_or(Error::NoGenesis)?;
+        let Some((height, hash)) = database.head()? else {
+            return Err(match database.unfinished_import()? {
+                Some(ImportTarget { height, block, .. }) => {
+                    Error::UnfinishedImport { block, height }
+                }
+                None => Error::NoGenesis,
+            });
+        };
         let flushed = database.flushed()?;
         let (db, ahead) = (database.db.clone(), database.history_written()?);
         let base = Arc::new(Base::first(db, flushed, ahead, database.state_cache_bytes));
@@ -117,6 +126,9 @@ impl Store {
         if let Some((_, hash)) = database.head()? {
             return Err(Error::NotEmpty(hash));
         }
+        if let Some(ImportTarget { height, block, .. }) = database.unfinished_import()? {
+            return Err(Error::UnfinishedImport { block, height });
+        }
         let state = database.column(STATE);
         clear_state(&database)?;
         let writes: Changes = writes.into_iter().collect();
@@ -144,6 +156,26 @@ impl Store {
         }
         let mut store = Self::assemble(database, tree, base);
         store.set_head(height, hash, store.tree.root(), Arc::default());
+        Ok(store)
+    }
+
+    /// The store of a state column that has all of the state after a block, without anything above it.
+    pub(crate) fn of_column(
+        database: Database,
+        height: Height,
+        hash: Hash,
+        expected: Hash,
+        events: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let db = database.db.clone();
+        let base = Arc::new(Base::first(db, height, height, database.state_cache_bytes));
+        let tree = rebuild(&base, &events);
+        let found = tree.root();
+        if found != expected {
+            return Err(Error::StateRoot { height, expected, found });
+        }
+        let mut store = Self::assemble(database, tree, base);
+        store.set_head(height, hash, found, Arc::new(events));
         Ok(store)
     }
 
@@ -227,13 +259,16 @@ impl Store {
         let height = input.block.header.number;
 
         let Staged { overlay, undo, root } = staged;
-        let CommitInput { block, hash, certificate, transaction_hashes } = input;
+        let CommitInput { block, hash, certificate, transaction_hashes, validators } = input;
         let (key, changes) = (height_key(height), overlay.entries().encode());
         let bytes = changes.len() + overlay.events.len() + stored_bytes(&block.body);
         let mut batch = WriteBatch::with_capacity_bytes(bytes);
         batch.put_cf(self.database.column(CERTIFICATES), key, certificate.encode());
         batch.put_cf(self.database.column(CHANGES), key, changes);
         self.database.add_block(&mut batch, block, &hash, transaction_hashes, &overlay.events);
+        if let Some(validators) = validators {
+            self.database.add_validators(&mut batch, height, validators);
+        }
         let oldest = self.database.add_oldest(&mut batch, height);
         self.database.write_synced(batch)?;
         self.database.prune(oldest);
@@ -398,7 +433,7 @@ fn stored_bytes(body: &[OpaqueTransaction]) -> usize {
 }
 
 /// Removes what an earlier attempt to make a genesis left, as it may have been of another state.
-fn clear_state(database: &Database) -> Result<(), Error> {
+pub(crate) fn clear_state(database: &Database) -> Result<(), Error> {
     let state = database.column(STATE);
     let mut iterator = database.db.raw_iterator_cf(state);
     iterator.seek_to_first();

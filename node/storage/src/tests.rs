@@ -1,5 +1,6 @@
 //! Stores on real folders, against a model of plain maps.
 
+mod copies;
 mod crash;
 mod history;
 
@@ -129,6 +130,7 @@ impl Chain {
             hash: block.hash(),
             certificate: &certificate,
             transaction_hashes: &hashes,
+            validators: None,
         };
         self.store.commit(input).map(|_| ())
     }
@@ -300,12 +302,22 @@ fn only_the_oldest_staged_block_can_be_committed() {
     let good = block(1, parent, root);
     let other = certificate(&no_root, 3);
     let hash = good.hash();
-    let input =
-        CommitInput { block: &good, hash, certificate: &other, transaction_hashes: &[hash; 3] };
+    let input = CommitInput {
+        block: &good,
+        hash,
+        certificate: &other,
+        transaction_hashes: &[hash; 3],
+        validators: None,
+    };
     assert!(why(chain.store.commit(input).map(|_| ())).contains("certificate"));
     let right = certificate(&good, 3);
-    let input =
-        CommitInput { block: &good, hash, certificate: &right, transaction_hashes: &[hash; 2] };
+    let input = CommitInput {
+        block: &good,
+        hash,
+        certificate: &right,
+        transaction_hashes: &[hash; 2],
+        validators: None,
+    };
     assert!(why(chain.store.commit(input).map(|_| ())).contains("one hash for each"));
     chain.commit_block(&good).expect("the staged block");
 }

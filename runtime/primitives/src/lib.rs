@@ -5,6 +5,7 @@ mod account;
 mod balance;
 mod block;
 mod certificate;
+pub mod chunk;
 pub mod crypto;
 mod era;
 mod hash;

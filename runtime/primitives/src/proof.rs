@@ -38,6 +38,17 @@ pub const fn turns_right(path: &[u8; 32], depth: usize) -> bool {
     path[depth / 8] >> (7 - depth % 8) & 1 == 1
 }
 
+/// The root above a node that lies on a path, below these siblings.
+pub(crate) fn node_above(node: [u8; 32], path: &[u8; 32], siblings: &[Hash]) -> [u8; 32] {
+    siblings.iter().enumerate().rev().fold(node, |node, (depth, sibling)| {
+        if turns_right(path, depth) {
+            inner_node(&sibling.0, &node)
+        } else {
+            inner_node(&node, &sibling.0)
+        }
+    })
+}
+
 /// What stands where the path of the proven key ends.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ProofEnd {
@@ -122,13 +133,7 @@ impl Proof {
                 leaf_node(&other.0, &value_hash.0)
             }
         };
-        let found = self.siblings.iter().enumerate().rev().fold(end, |node, (depth, sibling)| {
-            if turns_right(&path, depth) {
-                inner_node(&sibling.0, &node)
-            } else {
-                inner_node(&node, &sibling.0)
-            }
-        });
+        let found = node_above(end, &path, &self.siblings);
         if found == root.0 {
             Ok(())
         } else {

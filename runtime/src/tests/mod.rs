@@ -6,6 +6,7 @@ mod chain;
 mod digest;
 mod fees;
 mod kept;
+mod light;
 mod listing;
 mod metadata;
 mod specs;

@@ -4,6 +4,7 @@ mod faults;
 pub(crate) mod fixture;
 mod genesis;
 mod imports;
+mod light;
 mod panics;
 mod random;
 mod upgrades;
@@ -13,7 +14,7 @@ use crate::*;
 use fixture::{Fixture, dev, folder};
 use primitives::{Balance, Hash, StateRead};
 
-const ARTL: u128 = 1_000_000_000_000;
+pub(crate) const ARTL: u128 = 1_000_000_000_000;
 
 #[test]
 fn a_block_is_built_committed_and_found_after_a_restart() {

@@ -4,8 +4,9 @@ use super::{artel::PayoutsOf, explain::BlockName};
 use crate::module::Module;
 use primitives::{AccountId, Hash};
 use runtime::view::{
-    AgentView, BlobPart, BlobView, EstimateRequest, EstimateView, ExplainRequest, ExplanationView,
-    MarketView, PayoutView, TaskEventView, TaskFilter, TaskPage, TaskView, TraceView,
+    AgentView, BlobPart, BlobView, Bytes, EstimateRequest, EstimateView, ExplainRequest,
+    ExplanationView, MarketView, PayoutView, TaskEventView, TaskFilter, TaskPage, TaskView,
+    TraceView, ValidatorsView,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -36,6 +37,7 @@ fn document() -> Value {
         settings.with(|settings| settings.definitions_path = "/components/schemas".into());
     let mut describe = Describe(settings.into_generator());
     let mut methods = market(&mut describe);
+    methods.extend(light(&mut describe));
     methods.extend(blobs(&mut describe));
     methods.extend(explanations(&mut describe));
     json!({
@@ -100,6 +102,33 @@ fn market(describe: &mut Describe) -> Vec<Value> {
             vec![of],
         ),
         describe.method::<MarketView>("artel_market", "The market's clock and seed.", vec![at]),
+    ]
+}
+
+fn light(describe: &mut Describe) -> Vec<Value> {
+    let block = describe.required::<Hash>("block", "The block that is trusted.");
+    let from = describe.required::<u32>("from", "Number of the block that is known.");
+    let to =
+        describe.optional::<u32>("to", "Number of the block to be known; the head without it.");
+    let at = describe.optional::<Hash>("at", "The block; the best one without it.");
+    vec![
+        describe.method::<Option<Bytes>>(
+            "artel_lightStart",
+            "What the hash of a block proves: its header, its time and who decides the next block, in SCALE; null if the \
+             node does not have the block.",
+            vec![block],
+        ),
+        describe.method::<Vec<Bytes>>(
+            "artel_lightBlocks",
+            "The blocks that prove a later one to who knows an earlier one, each in SCALE; ask on from the last of them \
+             until it is the one that is wanted.",
+            vec![from, to],
+        ),
+        describe.method::<Option<ValidatorsView>>(
+            "artel_validators",
+            "Who decides the block after a block; null if it is from before the node's chain begins.",
+            vec![at],
+        ),
     ]
 }
 

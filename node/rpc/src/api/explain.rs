@@ -101,9 +101,10 @@ fn trace(cx: &Context, mut args: Args) -> Result<TraceView, Error> {
     let database = cx.database();
     let before =
         height.checked_sub(1).ok_or_else(|| Error::wrong("block", "genesis runs nothing"))?;
-    let (Some(block), Some(parent)) = (database.block(height)?, database.header(before)?) else {
-        return Err(Error::wrong("block", &format!("this node has no block {height}")));
-    };
+    let absent = |what: String| Error::wrong("block", &format!("this node has no block {what}"));
+    let block = database.block(height)?.ok_or_else(|| absent(height.to_string()))?;
+    let parent = database.header(before)?;
+    let parent = parent.ok_or_else(|| absent(format!("{before}, which {height} goes on from")))?;
     let count = u32::try_from(block.body.len()).unwrap_or(u32::MAX);
     if let Some(index) = index.filter(|index| *index >= count) {
         let text = format!("{index} is too large: block {height} has {count} transactions");

@@ -11,6 +11,7 @@ mod discover;
 mod explain;
 mod items;
 mod json;
+mod light;
 mod payment;
 mod proof;
 mod query;
@@ -41,6 +42,7 @@ pub(crate) fn register(module: &mut Module, keeps_all: bool) {
         archive::register(module);
     }
     artel::register(module);
+    light::register(module);
     blobs::register(module);
     discover::register(module);
     system::register_list(module);

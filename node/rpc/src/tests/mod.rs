@@ -8,6 +8,7 @@ mod blocks;
 mod chain_head;
 mod explain;
 mod flow;
+mod light;
 mod market;
 mod openrpc;
 mod proofs;

@@ -30,7 +30,7 @@ fn commit(store: &mut Store, load: &Load, block: u64) -> anyhow::Result<Cost> {
         block: &block,
         hash,
         certificate: &certificate,
-        transaction_hashes: &[],
+        transaction_hashes: &[], validators: None,
     })?;
     Ok(Cost { root: root_time, write: start.elapsed() })
 }

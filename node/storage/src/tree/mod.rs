@@ -28,7 +28,7 @@ mod plan;
 mod tests;
 
 use bucket::{Bucket, Change, LIST_LEAVES_MAX, Leaf, proof_end};
-use hash::{EMPTY, Kind, Side, join_without_hash, pair, prefix};
+use hash::{EMPTY, Side, join_without_hash, pair, prefix};
 use plan::{Plan, Planned};
 use primitives::{
     Hash,
@@ -37,6 +37,7 @@ use primitives::{
 };
 use rayon::prelude::*;
 
+pub(crate) use hash::{Kind, join};
 pub use hash::{Node, Path, ValueHash};
 
 /// The top grows when there are more leaves than this for each bucket.

@@ -1,0 +1,567 @@
+//! The machine among peers who serve a real state, and others who lie, on virtual time.
+
+use super::*;
+use crate::{
+    Chain, Error,
+    tests::fixture::{self, Fixture, folder},
+};
+use codec::Encode;
+use pallets::balances;
+use primitives::{
+    AccountId, Balance, Era, MultiAddress, chunk::StateChunk, crypto::hash::blake2_256,
+};
+use proptest::prelude::*;
+use runtime::Genesis;
+use std::collections::{BTreeSet, VecDeque};
+use storage::{Database, Exports, Importer};
+use tempfile::TempDir;
+
+/// Accounts of the state, which make it some chunks large.
+const ACCOUNTS: u32 = 20_000;
+/// Blocks of the chain; the state after the last one is served.
+const BLOCKS: u64 = 6;
+/// Another one whose state is served.
+const EARLIER: u64 = 4;
+/// Longest virtual time that a run may take.
+const RUN_MS: u64 = 3_600_000;
+
+/// How a peer behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Honest,
+    /// It serves nothing, and says so.
+    Empty,
+    /// It never answers.
+    Silent,
+    /// Its answers are no answers.
+    Garbled,
+    /// It changes each chunk.
+    Spoiler,
+    /// It says of each part that it is too large.
+    Splitter,
+    /// It offers the state of a block that there is not, at the height of the true one.
+    False,
+    /// It offers a state far above the chain.
+    High,
+    /// It changes what leads to a block.
+    Forger,
+    /// It offers the same, and does not answer when it is asked for a proof.
+    Pretender,
+    /// It offers the state and has no part of it.
+    Forgetful,
+}
+
+const LIARS: [Kind; 8] = [
+    Kind::Silent,
+    Kind::Garbled,
+    Kind::Spoiler,
+    Kind::Splitter,
+    Kind::False,
+    Kind::Forger,
+    Kind::Pretender,
+    Kind::Forgetful,
+];
+
+struct Source {
+    fixture: Fixture,
+    genesis: Genesis,
+    server: Server,
+    _folders: [TempDir; 2],
+}
+
+fn source() -> Source {
+    let mut genesis = fixture::genesis();
+    let poor = |number: u32| {
+        let account = AccountId(blake2_256(&number.encode()).0);
+        (account, Balance::new(crate::tests::ARTL))
+    };
+    let mut accounts = std::mem::take(&mut genesis.Balances.balances);
+    accounts.extend((0..ACCOUNTS).map(poor));
+    genesis.Balances = balances::Genesis { balances: accounts };
+    let folders = [folder(), folder()];
+    let mut fixture = Fixture::open_with(&folders[0], &genesis);
+    let exports = Exports::open(folders[1].path()).expect("room");
+    for height in 1..=BLOCKS {
+        let transfer = fixture.transfer(0, 1, fixture.nonce(0), 5);
+        fixture.grow(height * 1_000, &[&transfer]);
+        if [EARLIER, BLOCKS].contains(&height) {
+            let head = fixture.chain.head().snapshot.clone();
+            exports.make(head, &|| false).expect("room").expect("nobody stopped it");
+        }
+    }
+    let server = Server { database: fixture.chain.database().clone(), exports };
+    Source { fixture, genesis, server, _folders: folders }
+}
+
+impl Source {
+    fn checkpoint(&self) -> Checkpoint {
+        let hash = self.fixture.chain.database().hash(2).expect("reads").expect("stored");
+        Checkpoint { height: 2, hash }
+    }
+
+    fn answer(&self, kind: Kind, request: &Request) -> Option<Vec<u8>> {
+        let head = self.fixture.chain.head();
+        let bytes = self.server.answer(&request.encode()).expect("readable");
+        let bytes = bytes.expect("the machine asks what is a question");
+        let answer = Answer::from_bytes(request, &bytes).expect("our own bytes");
+        let not_here = Answer::NotHere;
+        let changed = match (kind, request, answer) {
+            (Kind::Silent, ..) => return None,
+            (Kind::Empty, ..) => not_here,
+            (Kind::Garbled, Request::Offers, _) => return Some(bytes),
+            (Kind::Garbled, ..) => return Some(vec![9; 40]),
+            (Kind::Spoiler, _, Answer::Chunk(mut chunk)) => {
+                match chunk.entries.first_mut() {
+                    Some((_, value)) => value.push(0),
+                    None => chunk.entries.push((vec![1], vec![1])),
+                }
+                Answer::Chunk(chunk)
+            }
+            (Kind::Splitter, Request::Piece { .. }, _) => Answer::TooLarge,
+            (Kind::Forgetful, Request::Piece { .. }, _) => not_here,
+            (Kind::False, Request::Offers, _) => {
+                Answer::Offers(vec![Offer { height: head.height, hash: Hash([1; 32]), bytes: 1 }])
+            }
+            (Kind::Pretender, Request::Light { .. }, _) => return None,
+            (Kind::High | Kind::Pretender, Request::Offers, _) => {
+                Answer::Offers(vec![Offer { height: 1_000, hash: Hash([1; 32]), bytes: u64::MAX }])
+            }
+            (Kind::Forger, _, Answer::Light(mut blocks)) => {
+                blocks[0].header.state_root = Hash([1; 32]);
+                Answer::Light(blocks)
+            }
+            (_, _, answer) => answer,
+        };
+        Some(changed.encode())
+    }
+}
+
+/// What has happened by some virtual time.
+struct World<'a> {
+    source: &'a Source,
+    peers: Vec<Kind>,
+    folder: &'a TempDir,
+    now_ms: u64,
+    /// Answers on their way: when, which question, whose.
+    answers: BTreeMap<(u64, RequestId), (usize, Request)>,
+    importer: Option<Importer>,
+    /// What a start finds.
+    begun: Option<ImportTarget>,
+    stored: BTreeSet<PathPrefix>,
+    punished: Vec<(usize, Fault)>,
+}
+
+enum End {
+    Finished(Box<Block>, Certificate),
+    Stopped,
+    Stuck(LightError),
+}
+
+impl<'a> World<'a> {
+    fn new(source: &'a Source, peers: &[Kind], folder: &'a TempDir) -> Self {
+        Self {
+            source,
+            peers: peers.to_vec(),
+            folder,
+            now_ms: 0,
+            answers: BTreeMap::new(),
+            importer: None,
+            begun: None,
+            stored: BTreeSet::new(),
+            punished: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { ms: self.now_ms, unix_ms: BLOCKS * 1_000 + self.now_ms }
+    }
+
+    /// Runs a machine to its end, or until so many chunks are stored, as a crash would end it.
+    fn run(&mut self, stored_max: usize) -> End {
+        let source = self.source;
+        let genesis = source.fixture.chain.genesis();
+        let mut sync = SnapshotSync::new(genesis, source.checkpoint(), self.begun);
+        self.answers.clear();
+        let mut stored = 0;
+        let mut inputs: VecDeque<_> = (0..self.peers.len()).map(Input::PeerFound).collect();
+        let begun_ms = self.now_ms;
+        loop {
+            let Some(input) = inputs.pop_front() else {
+                assert!(self.now_ms - begun_ms < RUN_MS, "{:?} {:?}", self.peers, sync.status());
+                inputs.extend(self.wait());
+                continue;
+            };
+            let mut out = Vec::new();
+            sync.step(self.now(), input, &mut out);
+            let asked = sync.asked.len();
+            assert!(asked <= self.peers.len() * (PEER_REQUESTS_MAX + 1));
+            for output in out {
+                match output {
+                    Output::Request { id, peer, request } => {
+                        if let Request::Piece { prefix, .. } = request {
+                            let known = self.stored.iter().any(|known| known.covers(&prefix));
+                            assert!(!known, "it is there already");
+                        }
+                        // Each peer has a pace of its own.
+                        let pace_ms = 20 + 30 * peer as u64;
+                        self.answers.insert((self.now_ms + pace_ms, id), (peer, request));
+                    }
+                    Output::Open(target) => {
+                        if self.begun.is_some_and(|begun| begun != target) {
+                            self.stored.clear();
+                        }
+                        (self.importer, self.begun) = (None, Some(target));
+                        let database =
+                            Database::open(self.folder.path(), &storage::Config::default());
+                        let importer = Importer::open(database.expect("closed"), target);
+                        let importer = importer.expect("it has no chain");
+                        let (block, missing) = (target.block, importer.missing());
+                        inputs.push_back(Input::Opened { block, missing });
+                        self.importer = Some(importer);
+                    }
+                    Output::Put(chunk) => {
+                        let importer = self.importer.as_mut().expect("it was opened");
+                        importer.put(&chunk).expect("it is of this state");
+                        self.stored.insert(*chunk.prefix());
+                        stored += 1;
+                        if stored > stored_max {
+                            self.importer = None;
+                            return End::Stopped;
+                        }
+                        inputs.push_back(Input::Stored { block: importer.target().block });
+                    }
+                    Output::Finish { block, certificate } => {
+                        assert_eq!(sync.status(), Status::Finished);
+                        return End::Finished(block, certificate);
+                    }
+                    Output::Punish { peer, fault } => self.punished.push((peer, fault)),
+                    Output::Stuck(error) => return End::Stuck(error),
+                }
+            }
+        }
+    }
+
+    /// The next thing that happens.
+    fn wait(&mut self) -> Vec<Input<usize>> {
+        let tick_ms = self.now_ms + 1_000;
+        match self.answers.first_key_value() {
+            Some((&(at_ms, id), &(peer, request))) if at_ms < tick_ms => {
+                self.now_ms = self.now_ms.max(at_ms);
+                self.answers.remove(&(at_ms, id));
+                let answer = self.source.answer(self.peers[peer], &request);
+                answer.map(|bytes| Input::Answered { id, bytes }).into_iter().collect()
+            }
+            _ => {
+                self.now_ms = tick_ms;
+                vec![Input::Tick]
+            }
+        }
+    }
+
+    /// Begins the chain and compares it with its source.
+    fn check(&mut self, end: End) {
+        let (block, certificate) = match end {
+            End::Finished(block, certificate) => (block, certificate),
+            End::Stopped => panic!("it was stopped"),
+            End::Stuck(error) => panic!("it is stuck: {error}"),
+        };
+        let importer = self.importer.take().expect("it was opened");
+        let genesis = &self.source.genesis;
+        let chain = Chain::begin_with(importer, genesis, &block, &certificate, 100);
+        let chain = chain.expect("all is there");
+        let (head, expected) = (chain.head(), self.source.fixture.chain.head());
+        assert_eq!((head.hash, head.snapshot.root), (expected.hash, expected.snapshot.root));
+        assert_eq!((head.time_ms, &head.header), (expected.time_ms, &expected.header));
+        assert_eq!(chain.genesis(), self.source.fixture.chain.genesis());
+        runtime::check(&head.snapshot).expect("the invariants hold");
+        for (peer, fault) in &self.punished {
+            let kind = self.peers[*peer];
+            assert!(LIARS.contains(&kind) || kind == Kind::High, "{kind:?} {fault}");
+        }
+    }
+}
+
+#[test]
+fn a_node_begins_with_a_later_state_and_goes_on_with_the_others() {
+    let mut source = source();
+    let new = folder();
+    let mut world = World::new(&source, &[Kind::Honest, Kind::Honest, Kind::Honest], &new);
+    let end = world.run(usize::MAX);
+    assert!(world.now_ms < 2_000, "peers work at the same time: {} ms", world.now_ms);
+    world.check(end);
+
+    let height = source.fixture.chain.head().height;
+    let mut other = Fixture::open_with(&new, &source.genesis);
+    let (ours, theirs) = (other.chain.database(), &source.server.database);
+    assert_eq!(ours.first_block().expect("reads"), height);
+    assert_eq!(ours.block(0).expect("reads"), theirs.block(0).expect("reads"));
+    assert_eq!(ours.block(height - 1).expect("it says so"), None);
+    let validators = theirs.validators_after(height).expect("reads");
+    assert_eq!(ours.validators_after(height).expect("reads"), validators);
+    let (old, certificate) = (theirs.block(1).expect("reads"), theirs.certificate(1));
+    let (old, certificate) = (old.expect("stored"), certificate.expect("reads").expect("stored"));
+    let known = other.chain.import(old, certificate, [1; 32]).expect("it is no fork");
+    assert!(known.is_none(), "nobody can tell whether it is the chain's");
+    for n in 1..=20 {
+        // An era that begins with a block which this node does not have.
+        let era = Era::mortal(64, 3 + n);
+        let call = balances::Call::transfer_keep_alive {
+            dest: MultiAddress::Id(fixture::dev(2).account),
+            value: Balance::new(1),
+        };
+        let nonce = source.fixture.nonce(0);
+        let signed =
+            source.fixture.sign(&fixture::dev(0), runtime::RuntimeCall::Balances(call), nonce, era);
+        let built = source.fixture.build((BLOCKS + u64::from(n)) * 1_000, &[&signed]);
+        assert_eq!(built.included, 1);
+        other.check(&built.block, None).expect("the same state gives the same verdict");
+        let certificate = source.fixture.certificate(&built.hash);
+        other.chain.commit(&built.hash, certificate.clone()).expect("checked");
+        source.fixture.chain.commit(&built.hash, certificate).expect("built");
+        if n == 10 {
+            drop(other);
+            other = Fixture::open_with(&new, &source.genesis);
+        }
+    }
+    other.check_state();
+}
+
+#[test]
+fn a_crash_after_any_chunk_loses_nothing_and_half_a_state_is_no_chain() {
+    let source = source();
+    let new = folder();
+    let mut world = World::new(&source, &[Kind::Honest, Kind::Honest], &new);
+    let mut crashes = 0;
+    let end = loop {
+        match world.run(0) {
+            End::Stopped => crashes += 1,
+            end => break end,
+        }
+        let config = crate::Config { path: new.path().into(), ..crate::Config::default() };
+        let refused = Chain::open(&config, &source.genesis).err();
+        let unfinished = |error: &Error| {
+            matches!(error, Error::Storage(storage::Error::UnfinishedImport { .. }))
+        };
+        assert!(refused.as_ref().is_some_and(unfinished), "{refused:?}");
+    };
+    assert!(crashes >= 8, "{crashes} crashes");
+    assert_eq!(crashes, world.stored.len(), "each chunk was fetched once");
+    world.check(end);
+}
+
+#[test]
+fn what_was_begun_is_gone_on_with_although_there_is_a_later_state() {
+    let source = source();
+    let block = source.server.database.block(EARLIER as u32).expect("reads").expect("stored");
+    let (height, root) = (block.header.number, block.header.state_root);
+    let begun = ImportTarget { height, block: block.hash(), root };
+    let new = folder();
+    let mut world = World::new(&source, &[Kind::Honest, Kind::Honest], &new);
+    world.begun = Some(begun);
+    let end = world.run(usize::MAX);
+    assert!(matches!(end, End::Finished(found, _) if *found == block));
+
+    // What nobody serves any more is given up.
+    let new = folder();
+    let mut world = World::new(&source, &[Kind::Honest], &new);
+    world.begun = Some(ImportTarget { block: Hash([1; 32]), ..begun });
+    let end = world.run(usize::MAX);
+    world.check(end);
+}
+
+#[test]
+fn each_liar_is_named_and_holds_nothing_up() {
+    let source = source();
+    for liar in LIARS {
+        let new = folder();
+        let mut world = World::new(&source, &[liar, Kind::Honest], &new);
+        let end = world.run(usize::MAX);
+        let faults: Vec<&Fault> = world.punished.iter().map(|(_, fault)| fault).collect();
+        let is_named = match liar {
+            Kind::Garbled => matches!(faults[..], [Fault::Malformed(_)]),
+            Kind::Spoiler => matches!(faults[..], [Fault::Chunk(_)]),
+            Kind::Splitter => matches!(faults[..], [Fault::FalselyTooLarge]),
+            Kind::False => matches!(faults[..], [Fault::FalseOffer { .. }]),
+            Kind::Forger => matches!(faults[..], [Fault::Light(_)]),
+            // What is not there is no lie; who is silent may be slow.
+            _ => faults.is_empty(),
+        };
+        assert!(is_named, "{liar:?}: {faults:?}");
+        world.check(end);
+    }
+}
+
+#[test]
+fn many_who_agree_on_a_state_that_there_is_not_cost_one_timeout() {
+    let source = source();
+    let new = folder();
+    let peers = [&[Kind::Pretender; 12][..], &[Kind::Honest]].concat();
+    let mut world = World::new(&source, &peers, &new);
+    let end = world.run(usize::MAX);
+    assert!(world.now_ms < 2 * ANSWER_TIMEOUT_MS, "{} ms", world.now_ms);
+    world.check(end);
+}
+
+#[test]
+fn there_is_room_for_who_serves_a_state() {
+    let source = source();
+    let mut sync = SnapshotSync::new(source.fixture.chain.genesis(), source.checkpoint(), None);
+    let now = Now { ms: 0, unix_ms: 10_000 };
+    let mut out = Vec::new();
+    for peer in 0..PEERS_MAX {
+        sync.step(now, Input::PeerFound(peer), &mut out);
+    }
+    let questions = std::mem::take(&mut out);
+    assert_eq!(questions.len(), PEERS_MAX);
+    let serves = Input::PeerFound(PEERS_MAX);
+    sync.step(now, serves.clone(), &mut out);
+    assert_eq!(out, [], "all others may serve one");
+    let Output::Request { id, .. } = questions[7] else { panic!("each is asked") };
+    let bytes = Answer::NotHere.encode();
+    sync.step(now, Input::Answered { id, bytes }, &mut out);
+    sync.step(now, serves, &mut out);
+    let asked = |output: &Output<usize>| matches!(output, Output::Request { peer, .. } if *peer == PEERS_MAX);
+    assert!(out.iter().any(asked), "it takes the place of one that has none");
+    assert_eq!(sync.status(), Status::Seeking { height: 2, peers: PEERS_MAX });
+}
+
+#[test]
+fn who_goes_while_others_stay_is_not_missed() {
+    let source = source();
+    let mut sync = SnapshotSync::new(source.fixture.chain.genesis(), source.checkpoint(), None);
+    let now = |ms| Now { ms, unix_ms: 10_000 };
+    let mut out = Vec::new();
+    let mut step = |sync: &mut SnapshotSync<usize>, ms, input| {
+        out.clear();
+        sync.step(now(ms), input, &mut out);
+        std::mem::take(&mut out)
+    };
+    let mut asked: VecDeque<(RequestId, usize, Request)> = VecDeque::new();
+    let mut pieces = BTreeSet::new();
+    let mut inputs = VecDeque::from([Input::PeerFound(1), Input::PeerFound(2)]);
+    let mut gone = false;
+    let mut target = None;
+    for ms in 0..10_000 {
+        let Some(input) = inputs.pop_front() else {
+            let Some((id, peer, request)) = asked.pop_front() else { break };
+            if peer == 2 && gone {
+                continue;
+            }
+            if matches!(request, Request::Piece { .. }) && !gone {
+                gone = true;
+                inputs.push_back(Input::PeerGone(2));
+            }
+            let bytes = source.answer(Kind::Honest, &request).expect("it answers");
+            inputs.push_back(Input::Answered { id, bytes });
+            continue;
+        };
+        for output in step(&mut sync, ms, input) {
+            match output {
+                Output::Request { id, peer, request } => {
+                    assert!(!(gone && peer == 2), "it is gone");
+                    asked.push_back((id, peer, request));
+                }
+                Output::Open(opened) => {
+                    target = Some(opened.block);
+                    let missing = vec![PathPrefix::ROOT];
+                    inputs.push_back(Input::Opened { block: opened.block, missing });
+                }
+                Output::Put(chunk) => {
+                    assert!(pieces.insert(*chunk.prefix()), "once is enough");
+                    inputs.push_back(Input::Stored { block: target.expect("it was opened") });
+                }
+                Output::Finish { .. } => {}
+                Output::Punish { .. } | Output::Stuck(_) => panic!("nobody lied"),
+            }
+        }
+    }
+    assert!(gone);
+    assert_eq!(sync.status(), Status::Finished);
+    assert_eq!(PathPrefix::missing(&pieces), []);
+}
+
+#[test]
+fn an_old_or_wrong_checkpoint_leads_nowhere() {
+    let source = source();
+    let run = |now_ms, checkpoint: Checkpoint| {
+        let mut sync = SnapshotSync::new(source.fixture.chain.genesis(), checkpoint, None);
+        let mut inputs = VecDeque::from([Input::PeerFound(0)]);
+        let mut ends = Vec::new();
+        for _ in 0..20 {
+            let mut out = Vec::new();
+            let now = Now { ms: 0, unix_ms: now_ms };
+            sync.step(now, inputs.pop_front().unwrap_or(Input::Tick), &mut out);
+            for output in out {
+                match output {
+                    Output::Request { id, request, .. } => {
+                        let bytes = source.answer(Kind::Honest, &request).expect("it answers");
+                        inputs.push_back(Input::Answered { id, bytes });
+                    }
+                    other => ends.push(other),
+                }
+            }
+        }
+        (ends, sync.status())
+    };
+    let old = runtime::light::TRUSTING_PERIOD_MS + 2_000;
+    let expired = LightError::Expired { height: 2 };
+    assert_eq!(run(old, source.checkpoint()), (vec![Output::Stuck(expired)], Status::Stuck));
+    // A hash that no block has is not found, which is nobody's fault.
+    let unknown = Checkpoint { hash: Hash([3; 32]), ..source.checkpoint() };
+    let (ends, status) = run(10_000, unknown);
+    assert_eq!((ends, status), (Vec::new(), Status::Seeking { height: 2, peers: 1 }));
+}
+
+#[test]
+fn hostile_bytes_are_no_questions_and_no_answers() {
+    let source = source();
+    let answer = |bytes: &[u8]| source.server.answer(bytes).expect("no fault of ours");
+    assert_eq!(answer(&[]), None);
+    assert_eq!(answer(&[9]), None);
+    assert_eq!(answer(&[0, 0]), None);
+    assert_eq!(answer(&[0; REQUEST_BYTES_MAX + 1]), None);
+    let not_here = Some(Answer::NotHere.encode());
+    let hash = Hash([1; 32]);
+    for request in [
+        Request::Start(Checkpoint { height: 1, hash }),
+        Request::Light { from: 5, to: 5 },
+        Request::Light { from: u32::MAX, to: u32::MAX },
+        Request::Block(hash),
+        Request::Piece { block: hash, prefix: PathPrefix::ROOT },
+    ] {
+        assert!(request.encode().len() <= REQUEST_BYTES_MAX);
+        assert_eq!(answer(&request.encode()), not_here, "{request:?}");
+    }
+    let piece = Request::Piece { block: hash, prefix: PathPrefix::ROOT };
+    let chunk = Answer::Chunk(StateChunk::default()).encode();
+    assert!(Answer::from_bytes(&piece, &chunk).is_ok());
+    assert!(Answer::from_bytes(&Request::Offers, &chunk).is_err(), "another question's answer");
+    assert!(Answer::from_bytes(&piece, &[&chunk[..], &[0]].concat()).is_err());
+    let offer = Offer { height: 1, hash, bytes: 1 };
+    let many = Answer::Offers(vec![offer; OFFERS_MAX + 1]).encode();
+    assert!(Answer::from_bytes(&Request::Offers, &many).is_err());
+}
+
+#[test]
+fn any_peers_with_one_honest_among_them_lead_to_the_state() {
+    let source = source();
+    let kinds =
+        || prop::sample::select([&LIARS[..], &[Kind::Honest, Kind::Empty, Kind::High]].concat());
+    let peers = prop::collection::vec(kinds(), 0..6);
+    let config =
+        ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = prop::test_runner::TestRunner::new(config);
+    let run = |(mut peers, place, crash): (Vec<Kind>, prop::sample::Index, usize)| {
+        peers.insert(place.index(peers.len() + 1), Kind::Honest);
+        let new = folder();
+        let mut world = World::new(&source, &peers, &new);
+        let mut end = world.run(crash);
+        if matches!(end, End::Stopped) {
+            end = world.run(usize::MAX);
+        }
+        world.check(end);
+        Ok(())
+    };
+    let input = (peers, any::<prop::sample::Index>(), 0..12_usize);
+    runner.run(&input, run).expect("it ends well");
+}
