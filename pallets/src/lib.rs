@@ -4,8 +4,10 @@
 pub mod agents;
 pub mod balances;
 pub mod escrow;
+pub mod offences;
 pub mod payouts;
 pub mod session;
+pub mod staking;
 pub mod sudo;
 pub mod system;
 pub mod tasks;

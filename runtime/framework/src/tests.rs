@@ -73,6 +73,7 @@ fn block() -> BlockEnv {
         height: 1,
         time_ms: 1,
         author: WHO,
+        origin_round: 0,
         randomness: Hash::ZERO,
         parent: Hash::ZERO,
         genesis: Hash::ZERO,

@@ -1,7 +1,7 @@
 //! Whose turn it is to propose.
 
-use crate::{Hash, Height, ValidatorInfo, ValidatorSet, validators::CONSENSUS_DOMAIN};
 use crate::crypto::hash::blake2_256;
+use crate::{Hash, Height, ValidatorInfo, ValidatorSet, validators::CONSENSUS_DOMAIN};
 use codec::Encode;
 
 /// Most validators of one height.

@@ -3,6 +3,7 @@
 mod faults;
 mod fixture;
 mod genesis;
+mod news;
 mod panics;
 mod random;
 mod upgrades;

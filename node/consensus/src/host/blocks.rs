@@ -140,9 +140,12 @@ impl Host {
 
     pub(super) fn report(&mut self, evidence: &mc::MisbehaviorEvidence<Context>) {
         let votes = evidence.votes.iter().flat_map(|(_, pairs)| pairs);
-        let votes = votes.map(|(a, b)| Evidence::Votes(context::signed_vote(a), context::signed_vote(b)));
+        let votes =
+            votes.map(|(a, b)| Evidence::Votes(context::signed_vote(a), context::signed_vote(b)));
         let proposals = evidence.proposals.iter().flat_map(|(_, pairs)| pairs);
-        let proposals = proposals.map(|(a, b)| Evidence::Proposals(context::signed_proposal(a), context::signed_proposal(b)));
+        let proposals = proposals.map(|(a, b)| {
+            Evidence::Proposals(context::signed_proposal(a), context::signed_proposal(b))
+        });
         for evidence in votes.chain(proposals) {
             if evidence.offence().is_some_and(|offence| self.reported.insert(offence)) {
                 self.out.push(Output::Evidence(evidence));
