@@ -200,8 +200,7 @@ impl Dispatch for Call {
                 ensure(same, Error::WrongBlock)?;
                 let set = set_at(cx, certificate.height).ok_or(Error::WrongBlock)?;
                 check_certificate(&set, &certificate, &cx.block.genesis)?;
-                presence::note(cx, &set, &certificate);
-                Ok(())
+                presence::note(cx, &set, &certificate)
             }
             Self::widen_certificate { certificate } => {
                 origin.none()?;

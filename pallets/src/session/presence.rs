@@ -89,7 +89,10 @@ pub(super) fn begin_block(cx: &mut Ctx) {
 
 /// Notes a certificate that was checked, and counts who was absent from the block that no longer can be
 /// widened.
-pub(super) fn note(cx: &mut Ctx, set: &ValidatorSet, certificate: &Certificate) {
+pub(super) fn note(cx: &mut Ctx, set: &ValidatorSet, certificate: &Certificate) -> DispatchResult {
+    let mut recent = RECENT.get(cx).unwrap_or_default();
+    let known = recent.last().is_some_and(|noted| noted.height == certificate.height);
+    ensure(!known, Error::NothingNew)?;
     let Certificate { height, round, block, signatures } = certificate;
     let session = session_at(cx, *height).expect("the set of this height is known");
     let signed = vec![0; set.validators.len().div_ceil(8)];
@@ -102,7 +105,6 @@ pub(super) fn note(cx: &mut Ctx, set: &ValidatorSet, certificate: &Certificate) 
     });
     let power = power.fold(0u64, u64::saturating_add);
     earn(cx, power, set);
-    let mut recent = RECENT.get(cx).unwrap_or_default();
     recent.push(noted);
     let kept = cx.block.height.saturating_sub(WIDEN_BLOCKS_MAX + 1);
     let over = recent.iter().take_while(|noted| noted.height < kept).count();
@@ -110,6 +112,7 @@ pub(super) fn note(cx: &mut Ctx, set: &ValidatorSet, certificate: &Certificate) 
         count_absences(cx, &noted);
     }
     RECENT.set(cx, &recent);
+    Ok(())
 }
 
 /// Counts who has not signed. Blocks before this session's are left out: their validators were judged.

@@ -168,7 +168,7 @@ fn step(cx: &mut Ctx, election: &mut Election, era: EraIndex, pages: &mut Pages)
             None => {
                 if seats.is_empty() {
                     cx.emit(Event::StakingElectionFailed);
-                    *seats = incumbents(cx);
+                    *seats = incumbents(cx, era);
                 }
                 seats.sort_unstable_by_key(|seat| seat.account);
                 Stage::Scores(None)
@@ -229,10 +229,11 @@ fn judge(cx: &mut Ctx, place: u32, era: EraIndex) -> bool {
 }
 
 /// Those who decide blocks now, where nobody else can: a chain without validators could never have any again.
-fn incumbents(cx: &Ctx) -> Vec<Seat> {
+fn incumbents(cx: &Ctx, era: EraIndex) -> Vec<Seat> {
     let seat = |v: ValidatorInfo| {
         let own = ledger::active(cx, &v.account);
-        let keys = SessionKeys { vote: v.vote_key, vrf: v.vrf_key };
+        let old = SessionKeys { vote: v.vote_key, vrf: v.vrf_key };
+        let keys = session::keys_at(cx, &v.account, era).unwrap_or(old);
         let prefs = VALIDATORS.get(cx, &v.account).unwrap_or_default();
         Seat { account: v.account, keys, prefs, own, total: own, nominators: 0 }
     };

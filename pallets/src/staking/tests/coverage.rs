@@ -6,7 +6,7 @@ use scale_info::{TypeDef, TypeInfo};
 use std::fmt::Write;
 
 /// How often each transition must have been taken.
-const TRANSITIONS_MIN: usize = 20;
+const TRANSITIONS_MIN: usize = 10;
 const TRANSITIONS: &[&str] = &[
     "bonded",
     "bonded more",
