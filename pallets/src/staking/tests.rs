@@ -232,21 +232,14 @@ fn those_with_the_most_stake_are_elected_ties_by_account() {
 #[test]
 fn units_that_cannot_be_divided_go_to_the_first() {
     let mut world = World::new(3, 1);
-    let stake = Balance::new(10 * TOKEN + 2);
+    let stake = Balance::new(12 * TOKEN + 2);
     world.nominator(party(0), stake, &[2, 1, 0].map(validator));
     world.eras(1);
-    let of = |number| {
-        exposure(&world.state, 1, &validator(number)).expect("elected").total.get() - STAKE.get()
-    };
-    let third = (10 * TOKEN + 2) / 3;
-    assert_eq!([of(0), of(1), of(2)], [third, third, third], "it is divisible");
-    let mut world = World::new(3, 1);
-    world.nominator(party(0), Balance::new(10 * TOKEN + 4), &[2, 1, 0].map(validator));
-    world.eras(1);
-    let of = |number| {
-        exposure(&world.state, 1, &validator(number)).expect("elected").total.get() - STAKE.get()
-    };
-    assert_eq!([of(0), of(1), of(2)], [third + 1, third + 1, third]);
+    let behind = [0, 1, 2].map(|number| {
+        let exposed = exposure(&world.state, 1, &validator(number)).expect("it was elected");
+        exposed.total.get() - STAKE.get()
+    });
+    assert_eq!(behind, [4 * TOKEN + 1, 4 * TOKEN + 1, 4 * TOKEN]);
 }
 
 #[test]

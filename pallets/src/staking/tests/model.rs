@@ -602,7 +602,8 @@ impl Model {
         if self.oracle.validators.len() >= 12 {
             return;
         }
-        let Some(who) = self.random.pick(&self.candidates().to_vec()) else { return };
+        let pool = self.candidates().to_vec();
+        let Some(who) = self.random.pick(&pool) else { return };
         if !self.oracle.keys.contains_key(&who) {
             self.set_keys(who);
         }
@@ -663,7 +664,7 @@ impl Model {
 
     fn era(&mut self) {
         let era = self.oracle.era;
-        let long = era % LONG_ERA == 0;
+        let long = era.is_multiple_of(LONG_ERA);
         let blocks = if long { 34 } else { 2 + self.random.below(3) };
         self.keep_alive();
         self.unbond_often();
