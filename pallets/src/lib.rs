@@ -18,6 +18,8 @@ pub mod utility;
 pub mod validations;
 
 #[cfg(test)]
+mod eras;
+#[cfg(test)]
 mod market;
 #[cfg(test)]
 mod testing;

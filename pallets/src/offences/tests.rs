@@ -1,10 +1,10 @@
 use super::*;
-use crate::staking::{
-    Call as Staking, REPORTER_PPM, ledger,
-    tests::world::{
+use crate::{
+    eras::{
         ERA_MS, GENESIS, RuntimeEvent, STAKE, TOKEN, World, in_treasury, nominate, party, prefs,
         validator,
     },
+    staking::{Call as Staking, REPORTER_PPM, ledger},
 };
 use framework::Pallet as _;
 use primitives::{SignedVote, ValidatorInfo};
@@ -113,7 +113,7 @@ fn evidence_that_proves_nothing_harms_nobody() {
     let foreign = {
         let mut second = vote(&world, None);
         // Signed for another chain, with the right key.
-        let (pair, _) = crate::staking::tests::world::pairs(&honest, 0);
+        let (pair, _) = crate::eras::pairs(&honest, 0);
         second.signature = pair.sign(&second.signed_bytes(&Hash::ZERO));
         Evidence::Votes(vote(&world, some), second)
     };

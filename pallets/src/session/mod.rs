@@ -2,7 +2,7 @@
 //!
 //! Who decides blocks and with which keys, the chain's randomness, and the proof that the block before is final.
 //!
-//! A session is an era of [`crate::staking`], which elects its validators and hands them to [`rotate`]. Keys count
+//! A session is an era of the pallet Staking, which elects its validators and hands them to [`rotate`]. Keys count
 //! two sessions after they were set: when the chain's randomness could not be known. Sets of validators, and keys
 //! that were used, are kept as long as evidence may name them: [`EVIDENCE_SESSIONS_MAX`] sessions.
 //!

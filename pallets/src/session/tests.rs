@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     balances,
-    staking::tests::world::{self, World, block_hash, pairs, party, validator},
+    eras::{self, World, block_hash, pairs, party, validator},
     testing::{act, act_in, block, deposits},
 };
 use framework::{MemState, Pallet as _};
@@ -124,7 +124,7 @@ fn a_block_brings_its_randomness() {
 
 /// Keys with this number of an account; whoever holds them proves it.
 fn set(who: &AccountId, number: u32) -> Call {
-    world::set_keys(who, number)
+    eras::set_keys(who, number)
 }
 
 fn keys_of(who: &AccountId, number: u32) -> SessionKeys {
@@ -156,7 +156,7 @@ fn keys_need_proofs_of_both_for_this_account_and_chain() {
     world.ok(who, with(keys, proof));
     assert_eq!(balances::held(&world.state, balances::HoldReason::SessionKeys, &who), KEY_DEPOSIT);
     world.ok(who, Call::purge_keys);
-    assert_eq!(world.free(who), world::ENDOWMENT);
+    assert_eq!(world.free(who), eras::ENDOWMENT);
     world.next(1);
     let poor = AccountId([0xee; 32]);
     assert!(world.call(poor, set(&poor, 0)).is_err(), "it has no deposit");
@@ -195,7 +195,7 @@ fn keys_that_were_used_stay_bound_until_no_evidence_can_name_them() {
     let mut world = World::new(2, 1);
     let (who, thief) = (validator(1), party(0));
     let (vote, vrf) = pairs(&who, 0);
-    let (keys, proof) = SessionKeys::prove(&world::GENESIS, &thief, &vote, &vrf);
+    let (keys, proof) = SessionKeys::prove(&eras::GENESIS, &thief, &vote, &vrf);
     let steal = Call::set_keys { keys, proof: proof.encode() };
     world.fails(thief, steal.clone(), Error::DuplicatedKey);
     world.ok(who, Call::purge_keys);
@@ -240,7 +240,7 @@ fn votes_may_be_added_for_three_blocks_each_once() {
     let known = late(&world, 1, &[2, 3]);
     assert_eq!(world.inherent(widen(known.clone())), Err(Error::NothingNew.into()));
     assert_eq!(
-        widening(&world.state, 3, &world::GENESIS, &known),
+        widening(&world.state, 3, &eras::GENESIS, &known),
         Some(wide.clone()),
         "only what is new"
     );
@@ -257,7 +257,7 @@ fn votes_may_be_added_for_three_blocks_each_once() {
     let mut forged = wide.clone();
     forged.signatures[0].1[0] ^= 1;
     assert_eq!(world.inherent(widen(forged.clone())), Err(Error::BadVote.into()));
-    assert_eq!(widening(&world.state, 3, &world::GENESIS, &forged), None);
+    assert_eq!(widening(&world.state, 3, &eras::GENESIS, &forged), None);
     let stranger = Certificate { signatures: vec![(party(0), [0; 64])], ..wide.clone() };
     assert_eq!(world.inherent(widen(stranger)), Err(Error::UnknownValidator.into()));
     assert_eq!(world.call(party(0), widen(wide.clone())), Err(DispatchError::BadOrigin));
@@ -293,10 +293,8 @@ fn who_is_not_shown_was_absent() {
 
 #[test]
 fn authors_earn_by_the_power_that_they_show() {
-    let points = |world: &World, who| {
-        let points = crate::staking::reward_points(&world.state, world.era());
-        points.individual.get(&who).copied().unwrap_or_default()
-    };
+    let points =
+        |world: &World, who| world.points().individual.get(&who).copied().unwrap_or_default();
     let mut world = World::new(4, 0);
     world.close();
     world.open(1, 0, Some(&[0, 1, 2].map(validator)));
@@ -314,7 +312,7 @@ fn authors_earn_by_the_power_that_they_show() {
 #[test]
 fn who_lets_a_round_pass_forfeits_the_points_of_its_next_block() {
     let mut world = World::new(2, 0);
-    let total = |world: &World| crate::staking::reward_points(&world.state, world.era()).total;
+    let total = |world: &World| world.points().total;
     // A block in round 2: up to two proposers were passed over, maybe its author among them.
     world.close();
     let set = validators(&world.state);

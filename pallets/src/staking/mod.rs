@@ -589,4 +589,4 @@ impl framework::Pallet for Pallet {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -3,13 +3,11 @@
 mod coverage;
 mod model;
 mod oracle;
-pub(crate) mod world;
 
 use super::*;
-use crate::{balances, treasury};
+use crate::{balances, eras::*, treasury};
 use framework::Pallet as _;
 use std::collections::BTreeMap;
-use world::*;
 
 fn bond(value: Balance) -> Call {
     Call::bond { value, payee: RewardDestination::Stash }

@@ -28,7 +28,7 @@ use jsonrpsee::{
 };
 use pallets::staking;
 use primitives::{
-    Certificate, Hash, OpaqueTransaction,
+    Balance, Certificate, Hash, OpaqueTransaction,
     crypto::{
         pair::{Ed25519Pair, Sr25519Pair},
         vrf,

@@ -1,7 +1,7 @@
 //! What stakers should have, by the rules told in the simplest way: whole tables, no cursors, no pages.
 
-use super::{super::*, world::*};
-use crate::{balances, session};
+use super::super::*;
+use crate::{balances, eras::*, session};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Parts per billion.

@@ -2,10 +2,7 @@
 //! block.
 
 use crate::{balances, offences, session, staking, staking::*, system, treasury};
-use framework::{
-    BlockEnv, Ctx, Deltas, Dispatch, DispatchError, DispatchResult, MemState, Moment, Origin,
-    StateRead, TxOutput, Weight,
-};
+use framework::{BlockEnv, Deltas, MemState, TxOutput, prelude::*};
 use primitives::{
     Certificate, Evidence, RawKey, RawValue, SignedProposal, SignedVote, ValidatorSet, Vote,
     VoteKind,
@@ -345,6 +342,11 @@ impl World {
     pub fn nominator(&mut self, who: AccountId, stake: Balance, targets: &[AccountId]) {
         self.ok(who, Call::bond { value: stake, payee: RewardDestination::Stash });
         self.ok(who, nominate(targets));
+    }
+
+    /// Points that validators have in this era.
+    pub fn points(&self) -> EraRewardPoints {
+        staking::reward_points(&self.state, self.era())
     }
 
     /// The accounts of those who decide the next block.
