@@ -4,8 +4,10 @@
 pub mod agents;
 pub mod balances;
 pub mod escrow;
+pub mod offences;
 pub mod payouts;
 pub mod session;
+pub mod staking;
 pub mod sudo;
 pub mod system;
 pub mod tasks;
@@ -15,6 +17,8 @@ pub mod treasury;
 pub mod utility;
 pub mod validations;
 
+#[cfg(test)]
+mod eras;
 #[cfg(test)]
 mod market;
 #[cfg(test)]

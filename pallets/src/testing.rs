@@ -13,6 +13,7 @@ pub(crate) fn block(height: u32) -> BlockEnv {
         height,
         time_ms: u64::from(height) * 1000,
         author: CAROL,
+        origin_round: 0,
         randomness: Hash([7; 32]),
         parent: Hash([8; 32]),
         genesis: Hash([9; 32]),

@@ -6,8 +6,8 @@ use artel_runtime::{
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use framework::{BlockEnv, MemState};
 use primitives::{
-    AccountId, Balance, Certificate, Era, Hash, MultiAddress, MultiSignature, OpaqueTransaction,
-    Transaction, TransactionExtra,
+    AccountId, Balance, Era, Hash, MultiAddress, MultiSignature, OpaqueTransaction, Transaction,
+    TransactionExtra,
 };
 use std::hint::black_box;
 
@@ -58,11 +58,12 @@ fn apply_block(c: &mut Criterion) {
         height: 1,
         time_ms: 1_000,
         author: account(0),
+        origin_round: 0,
         randomness: Hash::ZERO,
         parent: Hash::ZERO,
         genesis: Hash::ZERO,
     };
-    let inherents = Inherents { time_ms: 1_000, parent_certificate: None::<Certificate> };
+    let inherents = Inherents { time_ms: 1_000, ..Inherents::default() };
     for conflicts in [0, 50, 100] {
         let transactions = transfers(conflicts);
         let name = format!("runtime/apply_block/transfers={TRANSFERS},conflicts={conflicts}%");

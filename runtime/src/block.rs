@@ -3,15 +3,16 @@
 use crate::{RuntimeCall, SPEC_VERSION, UncheckedTransaction, rules};
 use codec::{DecodeAll, DecodeLimit, Encode};
 use framework::BlockEnv;
-use pallets::{session, timestamp};
+use pallets::{offences, offences::EVIDENCE_MAX, session, timestamp};
 use primitives::{
-    AccountId, Certificate, Digest, DigestItem, Hash, Header, Height, Moment, OpaqueTransaction,
-    StateRead, Transaction,
+    AccountId, Certificate, Digest, DigestItem, Evidence, Hash, Header, Height, Moment,
+    OpaqueTransaction, StateRead, Transaction,
     crypto::{
         hash::{blake2_256, blake2_256_all},
         vrf,
     },
 };
+use std::collections::BTreeSet;
 
 /// Engine of the digest item that names the author: wallets know it.
 const AUTHOR_ENGINE: [u8; 4] = *b"pow_";
@@ -19,6 +20,8 @@ const AUTHOR_ENGINE: [u8; 4] = *b"pow_";
 const ARTEL_ENGINE: [u8; 4] = *b"artl";
 /// Label under which authors draw randomness.
 pub const VRF_LABEL: &[u8] = b"artel/block-randomness/1";
+/// Most certificates that one block widens: those of the blocks two to four before it.
+pub const WIDENED_MAX: usize = 3;
 /// How deep an inherent nests: a certificate is a list.
 const INHERENT_DEPTH_MAX: u32 = 4;
 
@@ -67,7 +70,11 @@ pub enum BlockError {
         before: Moment,
     },
     /// The inherents are not those that a block of this height has.
-    #[error("the body of block {height} must begin with its time{}", if *height > 1 { " and its parent's certificate" } else { "" })]
+    #[error(
+        "the body of block {height} must begin with its time{}, then at most {WIDENED_MAX} wider certificates of blocks \
+         before, oldest first, and at most {EVIDENCE_MAX} pieces of evidence",
+        if *height > 1 { " and its parent's certificate" } else { "" }
+    )]
     BadInherents {
         /// Number of the block.
         height: Height,
@@ -152,28 +159,65 @@ pub fn vrf_message(state: &dyn StateRead, height: Height, origin_round: u32) -> 
     (session::randomness(state), height, origin_round).encode()
 }
 
-/// What the author adds in front of users' transactions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the author adds in front of users' transactions, in the order of the body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inherents {
     /// The block's time, in milliseconds.
     pub time_ms: Moment,
     /// That the block before is final; none in block 1, as genesis needs no proof.
     pub parent_certificate: Option<Certificate>,
+    /// More votes for blocks before that, at most [`WIDENED_MAX`], by height.
+    pub widened: Vec<Certificate>,
+    /// Validators that signed two things where they may sign one: at most [`EVIDENCE_MAX`] pieces.
+    pub evidence: Vec<Evidence>,
 }
 
 impl Inherents {
+    /// Adds what an author knows and a block of this height can take: votes that were not noted, and evidence that
+    /// holds, is not too old, and names nobody twice. All else would make the block invalid and is left out. `state` is
+    /// that of the block before.
+    pub fn add_news(
+        &mut self,
+        state: &dyn StateRead,
+        height: Height,
+        genesis: &Hash,
+        widened: &[Certificate],
+        evidence: Vec<Evidence>,
+    ) {
+        let widening = |known: &Certificate| session::widening(state, height, genesis, known);
+        self.widened = widened.iter().filter_map(widening).collect();
+        self.widened.sort_by_key(|certificate| certificate.height);
+        self.widened.dedup_by_key(|certificate| certificate.height);
+        self.widened.truncate(WIDENED_MAX);
+        let mut named = BTreeSet::new();
+        for evidence in evidence {
+            if self.evidence.len() == EVIDENCE_MAX {
+                break;
+            }
+            let proven = offences::check_evidence(state, height, genesis, &evidence);
+            if proven.is_ok_and(|p| named.insert((p.session, p.offence.validator))) {
+                self.evidence.push(evidence);
+            }
+        }
+    }
+
     /// The calls, in the order of the body.
     pub(crate) fn calls(&self) -> Vec<RuntimeCall> {
         let time = RuntimeCall::Timestamp(timestamp::Call::set { now: self.time_ms });
-        let certificate = self.parent_certificate.clone().map(|certificate| {
-            RuntimeCall::Session(session::Call::note_certificate { certificate })
-        });
-        std::iter::once(time).chain(certificate).collect()
+        let note = |certificate| session::Call::note_certificate { certificate };
+        let widen = |certificate| session::Call::widen_certificate { certificate };
+        let report = |evidence| RuntimeCall::Offences(offences::Call::report { evidence });
+        let certificate = self.parent_certificate.iter().cloned().map(note);
+        let certificates = certificate.chain(self.widened.iter().cloned().map(widen));
+        std::iter::once(time)
+            .chain(certificates.map(RuntimeCall::Session))
+            .chain(self.evidence.iter().cloned().map(report))
+            .collect()
     }
 
     /// The time that the first transaction of a body says.
     pub(crate) fn time_of(first: &OpaqueTransaction) -> Option<Moment> {
-        match bare_call(std::slice::from_ref(first), 0)? {
+        match bare_call(first)? {
             RuntimeCall::Timestamp(timestamp::Call::set { now }) => Some(now),
             _ => None,
         }
@@ -189,30 +233,63 @@ impl Inherents {
     ///
     /// # Errors
     ///
-    /// `BadInherents` if they are not exactly those that a block of this height has.
+    /// `BadInherents` if they are not exactly those that a block of this height may have.
     pub fn from_body(
         height: Height,
         body: &[OpaqueTransaction],
     ) -> Result<(Self, usize), BlockError> {
-        let bad = BlockError::BadInherents { height };
-        let Some(now) = body.first().and_then(Self::time_of) else { return Err(bad) };
-        if height <= 1 {
-            return Ok((Self { time_ms: now, parent_certificate: None }, 1));
+        let mut inherents = Self::default();
+        let bad = || BlockError::BadInherents { height };
+        inherents.time_ms = body.first().and_then(Self::time_of).ok_or_else(bad)?;
+        for call in body.iter().map_while(bare_call).skip(1) {
+            inherents.push(height, call).ok_or_else(bad)?;
         }
-        match bare_call(body, 1) {
-            Some(RuntimeCall::Session(session::Call::note_certificate { certificate })) => {
-                Ok((Self { time_ms: now, parent_certificate: Some(certificate) }, 2))
+        if inherents.parent_certificate.is_some() != (height > 1) {
+            return Err(bad());
+        }
+        let count =
+            1 + usize::from(height > 1) + inherents.widened.len() + inherents.evidence.len();
+        Ok((inherents, count))
+    }
+
+    /// Takes the next call of a body, if it may stand here.
+    fn push(&mut self, height: Height, call: RuntimeCall) -> Option<()> {
+        use session::Call::{note_certificate, widen_certificate};
+        let begun = !self.evidence.is_empty();
+        match call {
+            RuntimeCall::Session(note_certificate { certificate })
+                if height > 1 && self.parent_certificate.is_none() =>
+            {
+                self.parent_certificate = Some(certificate);
             }
-            _ => Err(bad),
+            RuntimeCall::Session(widen_certificate { certificate })
+                if self.parent_certificate.is_some()
+                    && !begun
+                    && self.widened.len() < WIDENED_MAX
+                    && self.widened.last().is_none_or(|w| w.height < certificate.height) =>
+            {
+                self.widened.push(certificate);
+            }
+            RuntimeCall::Offences(offences::Call::report { evidence })
+                if self.parent_certificate.is_some() == (height > 1)
+                    && self.evidence.len() < EVIDENCE_MAX =>
+            {
+                self.evidence.push(evidence);
+            }
+            _ => return None,
         }
+        Some(())
     }
 }
 
-fn bare_call(body: &[OpaqueTransaction], index: usize) -> Option<RuntimeCall> {
-    let bytes = &body.get(index)?.0;
-    match UncheckedTransaction::decode_all_with_depth_limit(INHERENT_DEPTH_MAX, &mut &bytes[..]) {
-        Ok(Transaction::Bare(call)) => Some(call),
-        Ok(Transaction::Signed { .. }) | Err(_) => None,
+/// The call of a transaction without a signature, in its one form.
+fn bare_call(transaction: &OpaqueTransaction) -> Option<RuntimeCall> {
+    let bytes = &transaction.0;
+    let decoded =
+        UncheckedTransaction::decode_all_with_depth_limit(INHERENT_DEPTH_MAX, &mut &bytes[..]);
+    match decoded.ok().filter(|decoded| decoded.encode() == *bytes)? {
+        Transaction::Bare(call) => Some(call),
+        Transaction::Signed { .. } => None,
     }
 }
 
@@ -269,6 +346,7 @@ pub fn block_env(
         height: header.number,
         time_ms,
         author,
+        origin_round: digested.origin_round,
         randomness: session::next_randomness(&validators.seed, &drawn),
         parent: parent_hash,
         genesis,

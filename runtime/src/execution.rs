@@ -111,7 +111,7 @@ impl<'a> Execution<'a> {
         let transactions = inherents.to_transactions();
         for (call, bytes) in inherents.calls().into_iter().zip(transactions) {
             let encoded = bytes.encode();
-            let weight = call.weight().plus(BASE_WEIGHT);
+            let declared = call.weight();
             let (class, pays_fee) = (call.class(), call.pays());
             let mut cx = Ctx::new(&this.view, env, blake2_256(&encoded));
             let result = call.dispatch(&mut cx, Origin::None);
@@ -119,6 +119,12 @@ impl<'a> Execution<'a> {
                 let index = this.transaction_count;
                 return Err(BlockError::InherentFailed { index, error: format!("{error:?}") });
             }
+            let used = cx.used();
+            debug_assert!(
+                declared.covers(&used),
+                "an inherent declares {declared:?}, used {used:?}"
+            );
+            let weight = declared.corrected(used).plus(BASE_WEIGHT);
             let info = DispatchInfo { weight: weight.into(), class, pays_fee };
             let output = end(cx, result, info, weight);
             let length = u32::try_from(encoded.len()).unwrap_or(u32::MAX);

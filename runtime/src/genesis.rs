@@ -18,6 +18,7 @@ pub fn genesis_state(spec: &Genesis) -> Result<Writes, String> {
         height: 0,
         time_ms: 0,
         author: AccountId([0; 32]),
+        origin_round: 0,
         randomness: Hash::ZERO,
         parent: Hash::ZERO,
         genesis: Hash::ZERO,

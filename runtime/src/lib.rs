@@ -20,6 +20,7 @@ mod version;
 pub mod view;
 
 pub use ::pallets::{
+    offences::EVIDENCE_MAX,
     session::validators as validator_set,
     system::{
         BLOCK_BYTES_MAX, BLOCK_HASHES_MAX, BLOCK_REF_TIME_MAX, NORMAL_REF_TIME_MAX, events_key,
@@ -28,8 +29,8 @@ pub use ::pallets::{
 };
 pub use apply::apply_tx;
 pub use block::{
-    BlockError, Digested, Inherents, VRF_LABEL, block_env, extrinsics_root, make_digest,
-    parse_digest, vrf_message,
+    BlockError, Digested, Inherents, VRF_LABEL, WIDENED_MAX, block_env, extrinsics_root,
+    make_digest, parse_digest, vrf_message,
 };
 pub use calls::{
     AgentInfo, CallError, Estimate, Explanation, RuntimeDispatchInfo, TaskInfo, TransactionSource,
@@ -58,6 +59,8 @@ framework::runtime! {
     System = 0 => ::pallets::system::Pallet,
     Timestamp = 3 => ::pallets::timestamp::Pallet,
     Balances = 5 => ::pallets::balances::Pallet,
+    Staking = 7 => ::pallets::staking::Pallet,
+    Offences = 8 => ::pallets::offences::Pallet,
     Session = 9 => ::pallets::session::Pallet,
     Treasury = 19 => ::pallets::treasury::Pallet,
     Utility = 26 => ::pallets::utility::Pallet<RuntimeCall>,

@@ -2,8 +2,8 @@
 
 use crate::{Genesis, TOKEN, genesis_state};
 use framework::metadata::Token;
-use pallets::balances::EXISTENTIAL_DEPOSIT;
-use primitives::{Balance, crypto::ss58, shown};
+use pallets::{balances::EXISTENTIAL_DEPOSIT, staking::BONDING_ERAS};
+use primitives::{Balance, Moment, crypto::ss58, shown};
 use serde::{Deserialize, Serialize};
 
 /// Most bytes of a chain specification.
@@ -12,6 +12,9 @@ pub const SPEC_BYTES_MAX: usize = 1 << 30;
 const NAME_BYTES_MAX: usize = 64;
 /// Longest part of the parser's message that is repeated, in characters.
 const MESSAGE_CHARS_MAX: usize = 300;
+/// How long stake must be bound on a chain that others rely on, in milliseconds: whoever was away for less can tell
+/// the chain from a forged one.
+const BONDING_MS_MIN: Moment = 14 * 24 * 3_600_000;
 /// Most nodes that a specification names to begin with.
 const BOOTNODES_MAX: usize = 64;
 
@@ -121,6 +124,14 @@ impl ChainSpec {
             return Err(
                 "a live chain rehearses no change of rules: take System.rehearsals out".to_owned()
             );
+        }
+        let bonding_ms = self.genesis.Staking.params.era_ms.saturating_mul(BONDING_ERAS.into());
+        if self.chain_type == ChainType::Live && bonding_ms < BONDING_MS_MIN {
+            return Err(format!(
+                "unbonding takes {BONDING_ERAS} eras, and on a live chain at least 14 days: make Staking.params.era_ms {} or \
+                 more",
+                BONDING_MS_MIN.div_ceil(BONDING_ERAS.into())
+            ));
         }
         genesis_state(&self.genesis).map(|_| ())
     }

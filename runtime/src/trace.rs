@@ -41,12 +41,13 @@ pub fn dry_run(
         height: at.height,
         time_ms,
         author: author.expect("a chain has a validator from its start"),
+        origin_round: 0,
         randomness: session::next_randomness(&validators.seed, &[0; 32]),
         parent: at.parent,
         genesis: at.genesis,
     };
     // That the parent is final changes nothing for a transaction.
-    let inherents = Inherents { time_ms, parent_certificate: None };
+    let inherents = Inherents { time_ms, ..Inherents::default() };
     let mut execution =
         Execution::begin(state, &env, &inherents).expect("the time is the block's own");
     execution.apply_traced(&tx.verified(at)).map_err(|error| match error {

@@ -4,7 +4,7 @@
 use artel_chain::{BuildRequest, Chain, CheckRequest, Config, PooledTx};
 use codec::Encode;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use pallets::{balances, session};
+use pallets::{balances, session, staking};
 use primitives::{
     AccountId, Balance, Block, Certificate, Era, Hash, MultiAddress, MultiSignature,
     OpaqueTransaction, Transaction, TransactionExtra,
@@ -45,15 +45,17 @@ fn genesis(accounts: &[AccountId]) -> Genesis {
     let balances = accounts.iter().map(|account| (*account, Balance::new(RICH))).collect();
     Genesis {
         Balances: balances::Genesis { balances },
-        Session: session::Genesis {
-            validators: vec![session::GenesisValidator {
+        Staking: staking::Genesis {
+            validators: vec![staking::GenesisValidator {
                 account: accounts[0],
                 vote_key: Hash(vote_pair().public()),
                 vrf_key: Hash(pair(0).public()),
-                power: 1,
+                stake: Balance::new(100_000_000_000_000),
+                commission_ppm: 0,
             }],
-            randomness: Hash::ZERO,
+            ..staking::Genesis::default()
         },
+        Session: session::Genesis { randomness: Hash::ZERO },
         ..Genesis::default()
     }
 }
@@ -100,6 +102,8 @@ impl Bench {
             author: self.accounts[0],
             origin_round: 0,
             now_ms: 1_000,
+            widened: Vec::new(),
+            evidence: Vec::new(),
             transactions,
             sign_vrf: &|message| vrf::sign(&pair(0), runtime::VRF_LABEL, message).0,
             is_late: &mut || false,

@@ -1,7 +1,7 @@
 //! Building a block.
 
 use crate::{Chain, Error, PooledTx, Refusal, candidate::Candidate, execute::WatchedState};
-use primitives::{AccountId, Block, Hash, Header, Moment, crypto::vrf};
+use primitives::{AccountId, Block, Certificate, Evidence, Hash, Header, Moment, crypto::vrf};
 use runtime::{BlockError, BlockOutput, Digested, Execution, Inherents, InvalidTransaction};
 use std::sync::Arc;
 
@@ -17,6 +17,10 @@ pub struct BuildRequest<'a> {
     /// The proposer's clock, in milliseconds since 1970. A clock that lags behind the head counts as the head's time and
     /// one millisecond.
     pub now_ms: Moment,
+    /// Certificates of the last blocks with votes that came late. What adds nobody is left out.
+    pub widened: Vec<Certificate>,
+    /// Validators that signed two things where they may sign one. What proves nothing, or nothing new, is left out.
+    pub evidence: Vec<Evidence>,
     /// What waits, in order.
     pub transactions: Vec<Arc<PooledTx>>,
     /// Makes output and proof of the proposer's VRF key for a message.
@@ -52,10 +56,19 @@ impl Chain {
     /// Builds a block on the head and stages it. The certificate of the head becomes part of it.
     pub fn build(&mut self, mut request: BuildRequest<'_>) -> Result<Built, Error> {
         let head = self.head.clone();
-        let inherents = Inherents {
+        let mut inherents = Inherents {
             time_ms: request.now_ms.max(head.time_ms.saturating_add(1)),
             parent_certificate: head.certificate.as_deref().cloned(),
+            ..Inherents::default()
         };
+        let evidence = std::mem::take(&mut request.evidence);
+        inherents.add_news(
+            &head.snapshot,
+            head.next_height(),
+            &self.genesis,
+            &request.widened,
+            evidence,
+        );
         let mut digested = self.draw(&request);
         let mut header = Header {
             parent_hash: head.hash,

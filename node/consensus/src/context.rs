@@ -323,28 +323,24 @@ fn nil_or_block(block: Option<Hash>) -> NilOrVal<BlockId> {
     block.map_or(NilOrVal::Nil, |block| NilOrVal::Val(BlockId(block)))
 }
 
-impl From<mt::VoteType> for VoteKind {
-    fn from(kind: mt::VoteType) -> Self {
-        match kind {
-            mt::VoteType::Prevote => Self::Prevote,
-            mt::VoteType::Precommit => Self::Precommit,
-        }
+fn vote_kind(kind: mt::VoteType) -> VoteKind {
+    match kind {
+        mt::VoteType::Prevote => VoteKind::Prevote,
+        mt::VoteType::Precommit => VoteKind::Precommit,
     }
 }
 
-impl From<VoteKind> for mt::VoteType {
-    fn from(kind: VoteKind) -> Self {
-        match kind {
-            VoteKind::Prevote => Self::Prevote,
-            VoteKind::Precommit => Self::Precommit,
-        }
+fn vote_type(kind: VoteKind) -> mt::VoteType {
+    match kind {
+        VoteKind::Prevote => mt::VoteType::Prevote,
+        VoteKind::Precommit => mt::VoteType::Precommit,
     }
 }
 
 impl From<&MVote> for Vote {
     fn from(vote: &MVote) -> Self {
         Self {
-            kind: vote.kind.into(),
+            kind: vote_kind(vote.kind),
             height: vote.height.0,
             round: round_number(vote.round),
             block: block_option(&vote.block),
@@ -353,24 +349,20 @@ impl From<&MVote> for Vote {
     }
 }
 
-impl From<&mt::SignedVote<Context>> for SignedVote {
-    fn from(signed: &mt::SignedVote<Context>) -> Self {
-        Self { vote: (&signed.message).into(), signature: signed.signature }
-    }
+pub(crate) fn signed_vote(signed: &mt::SignedVote<Context>) -> SignedVote {
+    SignedVote { vote: (&signed.message).into(), signature: signed.signature }
 }
 
-impl From<&SignedVote> for mt::SignedVote<Context> {
-    fn from(signed: &SignedVote) -> Self {
-        let Vote { kind, height, round, block, validator } = signed.vote;
-        let vote = MVote {
-            kind: kind.into(),
-            height: Height(height),
-            round: Round::new(round),
-            block: nil_or_block(block),
-            voter: Address(validator),
-        };
-        Self::new(vote, signed.signature)
-    }
+pub(crate) fn core_vote(signed: &SignedVote) -> mt::SignedVote<Context> {
+    let Vote { kind, height, round, block, validator } = signed.vote;
+    let vote = MVote {
+        kind: vote_type(kind),
+        height: Height(height),
+        round: Round::new(round),
+        block: nil_or_block(block),
+        voter: Address(validator),
+    };
+    SignedMessage::new(vote, signed.signature)
 }
 
 impl From<&MProposal> for Proposal {
@@ -385,24 +377,20 @@ impl From<&MProposal> for Proposal {
     }
 }
 
-impl From<&mt::SignedProposal<Context>> for SignedProposal {
-    fn from(signed: &mt::SignedProposal<Context>) -> Self {
-        Self { proposal: (&signed.message).into(), signature: signed.signature }
-    }
+pub(crate) fn signed_proposal(signed: &mt::SignedProposal<Context>) -> SignedProposal {
+    SignedProposal { proposal: (&signed.message).into(), signature: signed.signature }
 }
 
-impl From<&SignedProposal> for mt::SignedProposal<Context> {
-    fn from(signed: &SignedProposal) -> Self {
-        let Proposal { height, round, block, pol_round, proposer } = signed.proposal;
-        let proposal = MProposal {
-            height: Height(height),
-            round: Round::new(round),
-            block: BlockId(block),
-            pol_round: Round::from(pol_round),
-            proposer: Address(proposer),
-        };
-        Self::new(proposal, signed.signature)
-    }
+pub(crate) fn core_proposal(signed: &SignedProposal) -> mt::SignedProposal<Context> {
+    let Proposal { height, round, block, pol_round, proposer } = signed.proposal;
+    let proposal = MProposal {
+        height: Height(height),
+        round: Round::new(round),
+        block: BlockId(block),
+        pol_round: Round::from(pol_round),
+        proposer: Address(proposer),
+    };
+    SignedMessage::new(proposal, signed.signature)
 }
 
 impl From<&mt::PolkaCertificate<Context>> for PolkaCertificate {
@@ -432,7 +420,7 @@ impl From<&PolkaCertificate> for mt::PolkaCertificate<Context> {
 impl From<&mt::RoundCertificate<Context>> for RoundCertificate {
     fn from(certificate: &mt::RoundCertificate<Context>) -> Self {
         let vote = |vote: &mt::RoundSignature<Context>| RoundVote {
-            kind: vote.vote_type.into(),
+            kind: vote_kind(vote.vote_type),
             block: block_option(&vote.value_id),
             validator: vote.address.0,
             signature: vote.signature,
@@ -454,7 +442,7 @@ impl From<&RoundCertificate> for mt::RoundCertificate<Context> {
         let vote = |vote: &RoundVote| {
             let block = nil_or_block(vote.block);
             mt::RoundSignature::new(
-                vote.kind.into(),
+                vote_type(vote.kind),
                 block,
                 Address(vote.validator),
                 vote.signature,

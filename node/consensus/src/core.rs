@@ -3,7 +3,7 @@
 use crate::{
     certificate::Check,
     config::Config,
-    context::{Address, BlockId, Context, Height as MHeight, Members},
+    context::{self, Address, BlockId, Context, Height as MHeight, Members},
     early::Early,
     guard::{Guard, GuardError, Signed, WithoutRecord},
     host::Host,
@@ -198,8 +198,8 @@ impl Consensus {
 
     fn on_current(&mut self, message: Message) {
         let input = match message {
-            Message::Vote(signed) => mc::Input::Vote((&signed).into()),
-            Message::Proposal(signed) => mc::Input::Proposal((&signed).into()),
+            Message::Vote(signed) => mc::Input::Vote(context::core_vote(&signed)),
+            Message::Proposal(signed) => mc::Input::Proposal(context::core_proposal(&signed)),
             Message::Polka(polka) => mc::Input::PolkaCertificate((&polka).into()),
             Message::Round(certificate) => mc::Input::RoundCertificate((&certificate).into()),
             Message::Body(body) => {

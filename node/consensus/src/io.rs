@@ -1,13 +1,12 @@
 //! What goes into consensus and what comes out.
 
 use crate::{
-    evidence::Evidence,
     guard::Slot,
     message::{Bytes, Message},
     timers::Timer,
     types::ValidatorsError,
 };
-use primitives::{AccountId, Certificate, Hash, Height, Moment, ValidatorSet};
+use primitives::{AccountId, Certificate, Evidence, Hash, Height, Moment, ValidatorSet};
 
 /// A running validator's identity and chain.
 pub struct Identity {

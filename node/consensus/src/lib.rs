@@ -25,7 +25,6 @@ pub use config::{
     Config, ConfigError, INTERVAL_MS_MIN, PacingConfig, SETTING_MS_MAX, TIMEOUT_MS_MIN,
     TimeoutConfig,
 };
-pub use evidence::{Evidence, EvidenceError, Offence};
 pub use guard::{GUARD_RECORD_BYTES_MAX, GuardError, Refusal, Signed, Slot, WithoutRecord};
 pub use io::{Fault, Identity, Input, Output, Proposed, Verdict};
 pub use message::{
@@ -33,6 +32,7 @@ pub use message::{
     PolkaCertificate, Proposal, RoundCertificate, RoundReason, RoundVote, Signature,
     SignedProposal, SignedVote, Vote, VoteKind,
 };
+pub use primitives::{Evidence, EvidenceError, Offence};
 pub use timers::{Timer, TimerKind};
 pub use types::{
     POWER_TOTAL_MAX, ROUND_MAX, Step, Time, VALIDATORS_MAX, Validators, ValidatorsError,

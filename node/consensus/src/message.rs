@@ -1,9 +1,10 @@
 //! What validators send each other. Every field is bounded when it is decoded, and no field can
 //! name the round before the first, which Malachite knows as nil.
 
-use crate::types::{ROUND_MAX, Step, VALIDATORS_MAX, proposal_bytes, vote_bytes};
+use crate::types::{ROUND_MAX, VALIDATORS_MAX};
 use codec::{Decode, DecodeAll, Encode};
 use primitives::{AccountId, Certificate, Hash, Height};
+pub use primitives::{Proposal, SignedProposal, SignedVote, Vote, VoteKind};
 use std::sync::Arc;
 
 /// Largest encoded block.
@@ -14,89 +15,7 @@ pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + VALIDATORS_MAX * 256 + 102
 /// An encoded block, shared between the outputs that carry it.
 pub type Bytes = Arc<Vec<u8>>;
 /// An ed25519 signature.
-pub type Signature = [u8; 64];
-
-/// First or second vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub enum VoteKind {
-    /// The block looks right.
-    Prevote,
-    /// Two thirds think so.
-    Precommit,
-}
-
-impl From<VoteKind> for Step {
-    fn from(kind: VoteKind) -> Self {
-        match kind {
-            VoteKind::Prevote => Self::Prevote,
-            VoteKind::Precommit => Self::Precommit,
-        }
-    }
-}
-
-/// A vote for a block or, with `None`, for nil.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Vote {
-    /// First or second.
-    pub kind: VoteKind,
-    /// Height voted on.
-    pub height: Height,
-    /// Round voted in.
-    pub round: u32,
-    /// The block; `None` is nil.
-    pub block: Option<Hash>,
-    /// Who votes.
-    pub validator: AccountId,
-}
-
-/// A vote and the voter's signature.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct SignedVote {
-    /// What is signed.
-    pub vote: Vote,
-    /// By the voter's vote key.
-    pub signature: Signature,
-}
-
-impl SignedVote {
-    /// The bytes that the signature covers.
-    pub fn signed_bytes(&self, genesis: &Hash) -> Vec<u8> {
-        let vote = &self.vote;
-        vote_bytes(genesis, vote.kind.into(), vote.height, vote.round, vote.block)
-    }
-}
-
-/// A proposer's choice of a block.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Proposal {
-    /// Height of the block.
-    pub height: Height,
-    /// Round in which it is proposed.
-    pub round: u32,
-    /// The block.
-    pub block: Hash,
-    /// The earlier round whose polka justifies proposing this block again.
-    pub pol_round: Option<u32>,
-    /// Who proposes.
-    pub proposer: AccountId,
-}
-
-/// A proposal and the proposer's signature.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct SignedProposal {
-    /// What is signed.
-    pub proposal: Proposal,
-    /// By the proposer's vote key.
-    pub signature: Signature,
-}
-
-impl SignedProposal {
-    /// The bytes that the signature covers.
-    pub fn signed_bytes(&self, genesis: &Hash) -> Vec<u8> {
-        let Proposal { height, round, block, pol_round, .. } = self.proposal;
-        proposal_bytes(genesis, height, round, block, pol_round)
-    }
-}
+pub type Signature = primitives::VoteSignature;
 
 /// Prevotes of more than two thirds for one block: a polka.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

@@ -2,7 +2,7 @@
 
 use crate::{
     bodies::Progress,
-    context::{Address, BlockId, Context, Height as MHeight},
+    context::{self, Address, BlockId, Context, Height as MHeight},
     guard::Signed,
     message::Bytes,
     wal::{ElapsedStep, Entry, Record},
@@ -87,8 +87,8 @@ impl Replay {
     /// What Malachite gets for a record.
     pub(crate) fn input(record: &Record) -> Option<mc::Input<Context>> {
         Some(match &record.entry {
-            Entry::Vote(signed) => mc::Input::Vote(signed.into()),
-            Entry::Proposal(signed) => mc::Input::Proposal(signed.into()),
+            Entry::Vote(signed) => mc::Input::Vote(context::core_vote(signed)),
+            Entry::Proposal(signed) => mc::Input::Proposal(context::core_proposal(signed)),
             Entry::Value { round, proposer, block, valid } => mc::Input::ProposedValue(
                 mc::ProposedValue {
                     height: MHeight(record.height),

@@ -1,18 +1,10 @@
-//! Who decides a height, and the bytes that they sign.
+//! Who decides a height.
 
-use codec::Encode;
-use primitives::{AccountId, Hash, Height, ValidatorInfo, ValidatorSet, crypto::hash::blake2_256};
-use std::{fmt, sync::Arc};
-
-/// Most validators of one height.
-pub const VALIDATORS_MAX: usize = 512;
-/// Largest sum of power in a set: Malachite multiplies it by three.
-pub const POWER_TOTAL_MAX: u64 = u64::MAX / 3;
-/// Highest round that a message may name. Timeouts grow by round, so that honest validators stay
-/// far below.
-pub const ROUND_MAX: u32 = 100_000;
-/// Separates what consensus signs from everything else that a key might sign.
-const DOMAIN: &[u8; 16] = b"artel/consensus1";
+use primitives::{AccountId, Height, ValidatorInfo, ValidatorSet, proposer_point};
+pub use primitives::{
+    POWER_TOTAL_MAX, ROUND_MAX, Step, VALIDATORS_MAX, proposal_bytes, vote_bytes,
+};
+use std::{fmt, ops::Deref, sync::Arc};
 
 /// Milliseconds on a clock that only runs forward, from any start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,41 +15,6 @@ impl Time {
     pub const fn since_ms(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
-}
-
-/// What a validator may sign once per round, in the order in which it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode)]
-pub enum Step {
-    /// The proposer names a block.
-    Proposal,
-    /// First vote.
-    Prevote,
-    /// Second vote: two thirds of these make a block final.
-    Precommit,
-}
-
-/// The bytes that a vote's signature covers; the voter is implied by its key. `block` is `None` for
-/// nil.
-pub fn vote_bytes(
-    genesis: &Hash,
-    step: Step,
-    height: Height,
-    round: u32,
-    block: Option<Hash>,
-) -> Vec<u8> {
-    (DOMAIN, genesis, step, height, round, block).encode()
-}
-
-/// The bytes that a proposal's signature covers. `pol_round` is the round whose polka justifies
-/// proposing again.
-pub fn proposal_bytes(
-    genesis: &Hash,
-    height: Height,
-    round: u32,
-    block: Hash,
-    pol_round: Option<u32>,
-) -> Vec<u8> {
-    (DOMAIN, genesis, Step::Proposal, height, round, Some(block), pol_round).encode()
 }
 
 /// A set that cannot decide anything.
@@ -155,16 +112,22 @@ impl Validators {
     }
 
     pub(crate) fn proposer_info(&self, height: Height, round: Option<u32>) -> &ValidatorInfo {
-        let digest = blake2_256(&(DOMAIN, self.0.set.seed, height, round).encode()).0;
-        let (draw, _) = digest.split_first_chunk().expect("a hash has more than 16 bytes");
-        // 128 bits against a total below 2^63: the bias of the remainder is below 2^-64.
-        let point = u128::from_le_bytes(*draw) % u128::from(self.0.total);
-        let place = self.0.cumulative.partition_point(|sum| u128::from(*sum) <= point);
+        let point = proposer_point(&self.0.set.seed, height, round, self.0.total);
+        let place = self.0.cumulative.partition_point(|sum| *sum <= point);
         self.0.set.validators.get(place).expect("the point is below the last cumulative power")
     }
 
     pub(crate) fn members(&self) -> &[ValidatorInfo] {
         &self.0.set.validators
+    }
+}
+
+/// Checked validators are validators.
+impl Deref for Validators {
+    type Target = ValidatorSet;
+
+    fn deref(&self) -> &ValidatorSet {
+        &self.0.set
     }
 }
 

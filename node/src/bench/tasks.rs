@@ -291,6 +291,8 @@ impl Market {
             author: self.author,
             origin_round: 0,
             now_ms: self.now_ms,
+            widened: Vec::new(),
+            evidence: Vec::new(),
             transactions: transactions.to_vec(),
             sign_vrf: &|message| vrf::sign(key, label, message).0,
             is_late: &mut || false,

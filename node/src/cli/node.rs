@@ -87,7 +87,7 @@ mod tests {
     fn the_development_chains_validator_has_the_keys_of_alice() {
         let keys = session_keys("//Alice").expect("it is a secret URI");
         let genesis = runtime::ChainSpec::dev().genesis;
-        let validator = &genesis.Session.validators[0];
+        let validator = &genesis.Staking.validators[0];
         assert_eq!(validator.account, keys.account);
         assert_eq!(validator.vote_key.0, keys.vote.public());
         assert_eq!(validator.vrf_key.0, keys.vrf.public());

@@ -165,6 +165,8 @@ impl Shell {
             author: *account,
             origin_round: round,
             now_ms: now_ms(),
+            widened: Vec::new(),
+            evidence: Vec::new(),
             transactions,
             sign_vrf: &|message| vrf::sign(key, runtime::VRF_LABEL, message).0,
             is_late: &mut || Instant::now() >= late,

@@ -229,7 +229,7 @@ fn accounts_have_substrates_bytes() {
     assert_eq!(hex::encode(raw), expected);
     let call = Call::transfer_keep_alive { dest: BOB.into(), value: Balance::new(1) };
     assert_eq!(hex::encode(call.encode()), "0300".to_owned() + &"02".repeat(32) + "04");
-    assert_eq!(HoldReason::ALL.encode(), [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(HoldReason::ALL.encode(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
 #[test]

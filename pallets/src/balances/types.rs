@@ -41,11 +41,17 @@ pub enum HoldReason {
     /// Payouts that wait until they are worth a transfer.
     #[codec(index = 6)]
     Accrued,
+    /// What validators and nominators have bonded, also while it is unbonding.
+    #[codec(index = 7)]
+    Staking,
+    /// The deposit for session keys.
+    #[codec(index = 8)]
+    SessionKeys,
 }
 
 impl HoldReason {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Stake,
         Self::SlotStake,
         Self::TaskEscrow,
@@ -53,6 +59,8 @@ impl HoldReason {
         Self::Bond,
         Self::PayoutIntents,
         Self::Accrued,
+        Self::Staking,
+        Self::SessionKeys,
     ];
 }
 

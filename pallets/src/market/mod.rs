@@ -106,6 +106,7 @@ impl World {
             height: 0,
             time_ms: 0,
             author: ALICE,
+            origin_round: 0,
             randomness: Hash::ZERO,
             parent: Hash::ZERO,
             genesis: GENESIS,

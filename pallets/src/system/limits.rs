@@ -54,7 +54,15 @@ pub enum HookWork {
     Validate,
     /// Records that are forgotten.
     Prune,
-    /// Accepted results that are paid; the first after the block's transactions.
+    /// Stakers who lose stake over offences; the first after the block's transactions.
+    Slash,
+    /// The end of an era: who was absent, who decides blocks next.
+    Elect,
+    /// Stakers who are paid for an era.
+    Reward,
+    /// Eras that are forgotten.
+    Forget,
+    /// Accepted results that are paid.
     Pay,
     /// Payouts that nobody claimed.
     Forfeit,
@@ -81,6 +89,10 @@ impl HookWork {
             Self::Cancel => (INITIALIZE_REF_TIME_MAX, 2),
             Self::Validate => (INITIALIZE_REF_TIME_MAX, 1),
             Self::Prune => (INITIALIZE_REF_TIME_MAX, 0),
+            Self::Slash => (FINALIZE_REF_TIME_MAX, 6),
+            Self::Elect => (FINALIZE_REF_TIME_MAX, 5),
+            Self::Reward => (FINALIZE_REF_TIME_MAX, 4),
+            Self::Forget => (FINALIZE_REF_TIME_MAX, 3),
             Self::Pay => (FINALIZE_REF_TIME_MAX, 2),
             Self::Forfeit => (FINALIZE_REF_TIME_MAX, 1),
             Self::Payout => (FINALIZE_REF_TIME_MAX, 0),

@@ -18,6 +18,9 @@ pub struct BlockEnv {
     pub time_ms: Moment,
     /// Whose validator built the block.
     pub author: AccountId,
+    /// Round in which the block was proposed first: those who should have proposed in the rounds before did not
+    /// get a block decided.
+    pub origin_round: u32,
     /// The block's own randomness, known to nobody before its author made it.
     pub randomness: Hash,
     /// Hash of the block before.

@@ -1,5 +1,9 @@
 //! Typed storage: where values stand in state, under the keys that Substrate's clients compute.
 
+mod nested;
+
+pub use nested::{KeyParts, NestedMap};
+
 use crate::Ctx;
 use codec::{Codec, Decode, Encode, Error, Input, MaxEncodedLen, Output};
 use frame_metadata::v14::StorageHasher;

@@ -15,8 +15,8 @@ pub use error::{
     ArithmeticError, DispatchError, DispatchResult, ModuleError, PalletError, TokenError, ensure,
 };
 pub use item::{
-    BigEndianMoment, Blake2_128Concat, Entry, Identity, Item, ItemMeta, KeyHasher, Map, PairSet,
-    Schedule, StorageItem, Twox64Concat, Value,
+    BigEndianMoment, Blake2_128Concat, Entry, Identity, Item, ItemMeta, KeyHasher, KeyParts, Map,
+    NestedMap, PairSet, Schedule, StorageItem, Twox64Concat, Value,
 };
 pub use mem::MemState;
 pub use metadata::{ConstantMeta, PalletMeta};
@@ -29,8 +29,8 @@ pub use primitives::{Moment, StateRead};
 pub mod prelude {
     pub use crate::{
         BlockEnv, ConstantMeta, Ctx, Dispatch, DispatchClass, DispatchError, DispatchResult,
-        Identity, Map, NoCall, NoError, NoEvent, Origin, PairSet, PalletError, PalletEvent, Pays,
-        Schedule, StorageItems, TokenError, Twox64Concat, Value, Weight, ensure,
+        Identity, Map, NestedMap, NoCall, NoError, NoEvent, Origin, PairSet, PalletError,
+        PalletEvent, Pays, Schedule, StorageItems, TokenError, Twox64Concat, Value, Weight, ensure,
     };
     pub use codec::{Decode, DecodeWithMemTracking, Encode};
     pub use primitives::{AccountId, Balance, Hash, Height, Moment, StateRead};

@@ -73,6 +73,7 @@ fn block() -> BlockEnv {
         height: 1,
         time_ms: 1,
         author: WHO,
+        origin_round: 0,
         randomness: Hash::ZERO,
         parent: Hash::ZERO,
         genesis: Hash::ZERO,
@@ -214,4 +215,24 @@ proptest! {
             applied.next_key(&prefix, &after)
         );
     }
+}
+
+#[test]
+fn keys_of_several_parts_are_substrates_and_are_listed_by_the_first() {
+    static EXPOSED: NestedMap<(u32, AccountId, u32), u8> = NestedMap::new("Staking", "Paged", "");
+    let (state, block) = (MemState::default(), block());
+    let mut cx = Ctx::new(&state, &block, Hash::ZERO);
+    for (era, page) in [(1, 0), (2, 0), (2, 1), (3, 0)] {
+        EXPOSED.set(&mut cx, &(era, WHO, page), &7);
+    }
+    EXPOSED.remove(&mut cx, &(3, WHO, 0));
+    let mut pages: Vec<_> = EXPOSED.under(&cx, &2).collect();
+    pages.sort_unstable();
+    assert_eq!(pages, [((2, WHO, 0), 7), ((2, WHO, 1), 7)]);
+    assert_eq!((EXPOSED.iter(&cx).count(), EXPOSED.get(&cx, &(3, WHO, 0))), (3, None));
+    // Each part is hashed by itself, as in Substrate's double maps: 8 bytes of hash in front of each.
+    let writes = cx.finish(Ok(())).writes;
+    let raw = writes.keys().next().expect("there are four");
+    assert_eq!(raw.len(), 32 + (8 + 4) + (8 + 32) + (8 + 4));
+    assert_eq!(EXPOSED.meta().hashers.len(), 3);
 }

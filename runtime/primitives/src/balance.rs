@@ -95,6 +95,36 @@ impl Balance {
         Self((self.0 / million) * parts + (self.0 % million) * parts / million)
     }
 
+    /// The share that `part` has of `whole`, rounded down; at most the amount itself, and nothing where
+    /// the whole is 0. No product is lost, however large the numbers are.
+    pub fn portion_floor(self, part: u128, whole: u128) -> Self {
+        if part >= whole {
+            return if whole == 0 { Self::ZERO } else { self };
+        }
+        if let Some(product) = self.0.checked_mul(part) {
+            return Self(product / whole);
+        }
+        // Long division of the product: bit by bit of the amount, the highest first, with quotient and
+        // remainder so far. `part` and `rest` are below `whole`, so what does not fit is told by a carry.
+        let (mut quotient, mut rest) = (0u128, 0u128);
+        let mut add = |quotient: &mut u128, more: u128| {
+            let (sum, carry) = rest.overflowing_add(more);
+            let over = carry || sum >= whole;
+            rest = if over { sum.wrapping_sub(whole) } else { sum };
+            *quotient += u128::from(over);
+            rest
+        };
+        for bit in (0..u128::BITS).rev() {
+            quotient <<= 1;
+            let twice = add(&mut quotient, 0);
+            add(&mut quotient, twice);
+            if self.0 >> bit & 1 == 1 {
+                add(&mut quotient, part);
+            }
+        }
+        Self(quotient)
+    }
+
     /// A share in parts per million, rounded up; at most the whole.
     pub fn share_ceil(self, parts: u32) -> Self {
         let rest = PARTS_PER_MILLION - parts.min(PARTS_PER_MILLION);

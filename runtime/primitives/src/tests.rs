@@ -3,6 +3,26 @@ use codec::{Decode, Encode};
 use proptest::prelude::*;
 
 proptest! {
+    /// The portion is what division of the whole product gives, also where that leaves 128 bits.
+    #[test]
+    fn a_portion_is_exact(amount: u128, part: u64, whole in 1u64..) {
+        let (part, whole) = (u128::from(part), u128::from(whole));
+        let (amount, part) = (amount >> 1, part % (whole + 1));
+        let (times, rest) = (amount / whole, amount % whole);
+        let expected = times * part + rest * part / whole;
+        prop_assert_eq!(Balance::new(amount).portion_floor(part, whole).get(), expected);
+    }
+
+    /// Of an amount that is the whole, the portion is the part, however large both are.
+    #[test]
+    fn a_portion_of_the_whole_is_the_part(part: u128, whole: u128) {
+        let (part, whole) = (part.min(whole), part.max(whole));
+        prop_assert_eq!(Balance::new(whole).portion_floor(part, whole).get(), part);
+        prop_assert_eq!(Balance::new(part).portion_floor(whole, whole).get(), if whole == 0 { 0 } else { part });
+    }
+}
+
+proptest! {
     /// The published rule: two bytes, the phase told in steps of `period >> 12`.
     #[test]
     fn eras_round_trip_and_hold_the_block_they_were_made_at(period in 2u32..100_000, current: u32) {

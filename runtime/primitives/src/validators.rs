@@ -5,7 +5,7 @@ use codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
 /// Separates what consensus signs from everything else that a key might sign.
-const CONSENSUS_DOMAIN: &[u8; 16] = b"artel/consensus1";
+pub(crate) const CONSENSUS_DOMAIN: &[u8; 16] = b"artel/consensus1";
 /// The third thing that a validator signs in a round, after a proposal and a prevote.
 const STEP_PRECOMMIT: u8 = 2;
 

@@ -1,14 +1,14 @@
 use super::chain::{Chain, account, pair, pay, pay_to};
 use crate::{
-    ApplyError, BlockError, Digested, Execution, Inherents, InvalidTransaction, RuntimeCall,
-    RuntimeEvent, block_env, decode_transaction, extrinsics_root, make_digest, parse_digest,
-    transaction::CALL_DEPTH_MAX, validate,
+    ApplyError, BlockError, Digested, EVIDENCE_MAX, Execution, Inherents, InvalidTransaction,
+    RuntimeCall, RuntimeEvent, block_env, decode_transaction, extrinsics_root, make_digest,
+    parse_digest, transaction::CALL_DEPTH_MAX, validate,
 };
 use ::pallets::{session, sudo, system, timestamp, utility};
 use codec::Encode;
 use primitives::{
-    Balance, DigestItem, Era, Hash, Header, MultiAddress, OpaqueTransaction, TRANSACTION_BYTES_MAX,
-    Transaction, TransactionExtra, crypto::vrf,
+    Balance, Certificate, DigestItem, Era, Evidence, Hash, Header, MultiAddress, OpaqueTransaction,
+    SignedVote, TRANSACTION_BYTES_MAX, Transaction, TransactionExtra, Vote, VoteKind, crypto::vrf,
 };
 use proptest::prelude::*;
 
@@ -66,6 +66,69 @@ fn a_body_begins_with_its_inherents() {
     for wrong in [&[][..], &body[..1], &swapped, &signed, &longer] {
         assert_eq!(Inherents::from_body(2, wrong), bad);
     }
+}
+
+#[test]
+fn inherents_have_one_order_and_are_as_many_as_there_may_be() {
+    let mut chain = Chain::dev();
+    chain.block(&[]);
+    let certificate = |height| Certificate {
+        height,
+        round: 0,
+        block: Hash::ZERO,
+        signatures: vec![(account("Alice"), [7; 64])],
+    };
+    let vote = |block| SignedVote {
+        vote: Vote {
+            kind: VoteKind::Prevote,
+            height: 1,
+            round: 0,
+            block,
+            validator: account("Alice"),
+        },
+        signature: [8; 64],
+    };
+    let evidence = Evidence::Votes(vote(None), vote(Some(Hash::ZERO)));
+    let full = Inherents {
+        widened: [3, 4, 5].map(certificate).to_vec(),
+        evidence: vec![evidence; EVIDENCE_MAX],
+        ..chain.inherents()
+    };
+    let body = full.to_transactions();
+    assert_eq!(Inherents::from_body(7, &body), Ok((full.clone(), 5 + EVIDENCE_MAX)));
+    let bad = Err(BlockError::BadInherents { height: 7 });
+    let swap = |a: usize, b: usize| {
+        let mut body = body.clone();
+        body.swap(a, b);
+        body
+    };
+    let mut more = full.clone();
+    more.evidence.push(more.evidence[0].clone());
+    let mut wider = full.clone();
+    wider.widened.push(certificate(6));
+    let mut twice = full.clone();
+    twice.widened[1] = certificate(3);
+    let first = Inherents { parent_certificate: None, ..full.clone() };
+    for (wrong, what) in [
+        (swap(1, 2), "a wider certificate before the parent's"),
+        (swap(2, 3), "heights out of order"),
+        (swap(4, 5), "evidence before certificates"),
+        (more.to_transactions(), "too much evidence"),
+        (wider.to_transactions(), "too many certificates"),
+        (twice.to_transactions(), "a height twice"),
+        (first.to_transactions(), "no certificate of the parent"),
+        ([&body[..], &body[1..2]].concat(), "a second certificate of the parent"),
+        ([&body[..], &body[..1]].concat(), "a second time"),
+    ] {
+        assert_eq!(Inherents::from_body(7, &wrong), bad, "{what}");
+    }
+    let bare = OpaqueTransaction(Transaction::Bare(pay("Bob", 5)).encode());
+    assert_eq!(Inherents::from_body(7, &[&body[..2], &[bare]].concat()), bad, "a transfer");
+    // What does not decode is no inherent, and no transaction either.
+    let (read, count) =
+        Inherents::from_body(7, &[&body[..2], &[OpaqueTransaction(vec![4; 9])]].concat())
+            .expect("the inherents are in order");
+    assert_eq!((count, read), (2, chain.inherents()));
 }
 
 #[test]

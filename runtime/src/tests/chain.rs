@@ -151,6 +151,7 @@ impl Chain {
         Inherents {
             time_ms: u64::from(height) * 1000,
             parent_certificate: (height > 1).then_some(certificate),
+            ..Inherents::default()
         }
     }
 

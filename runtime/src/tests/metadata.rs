@@ -161,6 +161,8 @@ fn indices_are_forever() {
         ("System", 0),
         ("Timestamp", 3),
         ("Balances", 5),
+        ("Staking", 7),
+        ("Offences", 8),
         ("Session", 9),
         ("Treasury", 19),
         ("Utility", 26),

@@ -1,7 +1,7 @@
 use crate::{ChainSpec, ChainType, Properties, genesis_state};
-use ::pallets::{balances::EXISTENTIAL_DEPOSIT, session::GenesisValidator};
+use ::pallets::{balances::EXISTENTIAL_DEPOSIT, staking::GenesisValidator};
 use primitives::{
-    AccountId, Balance, Hash,
+    AccountId, Balance, Hash, Moment,
     crypto::{
         hash::blake2_256,
         pair::{Ed25519Pair, Sr25519Pair},
@@ -10,23 +10,30 @@ use primitives::{
 
 /// Who has money on development and test networks: keys that everybody knows.
 const NAMES: [&str; 6] = ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"];
+/// How long an era lasts where people watch: two minutes.
+const SHORT_ERA_MS: Moment = 120_000;
 /// A million tokens.
 const MONEY: Balance = Balance::new(1_000_000_000_000_000_000);
+
+fn token(tokens: u128) -> Balance {
+    Balance::new(tokens * 1_000_000_000_000)
+}
 
 fn account(uri: &str) -> AccountId {
     AccountId(Sr25519Pair::from_uri(uri).expect("a valid secret URI").public())
 }
 
 /// A validator's keys are derived from the account's secret URI: `//vote` (ed25519), `//vrf` (sr25519).
-fn validator(uri: &str, power: u64) -> GenesisValidator {
+fn validator(uri: &str, stake: Balance) -> GenesisValidator {
     let child = |part: &str| format!("{uri}//{part}");
     let vote = Ed25519Pair::from_uri(&child("vote")).expect("a valid secret URI");
     let vrf = Sr25519Pair::from_uri(&child("vrf")).expect("a valid secret URI");
     GenesisValidator {
         account: account(uri),
+        stake,
+        commission_ppm: 0,
         vote_key: Hash(vote.public()),
         vrf_key: Hash(vrf.public()),
-        power,
     }
 }
 
@@ -36,8 +43,10 @@ fn for_one_machine(name: &str, id: &str, chain_type: ChainType, validators: &[&s
     let uri = |name: &&str| format!("//{name}");
     spec.genesis.Balances.balances =
         NAMES.iter().map(|name| (account(&uri(name)), MONEY)).collect();
-    spec.genesis.Session.validators =
-        validators.iter().map(|name| validator(&uri(name), 1)).collect();
+    let stake = token(10_000);
+    spec.genesis.Staking.validators =
+        validators.iter().map(|name| validator(&uri(name), stake)).collect();
+    spec.genesis.Staking.params.era_ms = SHORT_ERA_MS;
     spec.genesis.Sudo.key = Some(account("//Alice"));
     spec.genesis.System.rehearsals = true;
     spec
@@ -49,10 +58,9 @@ fn testnet() -> ChainSpec {
     let mut spec = spec("Artel Testnet", "artel-testnet", ChainType::Live);
     let validators =
         [1, 2, 3, 4].map(|number| format!("//Testnet//Validator//{number}")).into_iter();
-    let validators: Vec<_> = validators.zip([7, 1, 1, 1]).collect();
-    spec.genesis.Session.validators =
-        validators.iter().map(|(uri, power)| validator(uri, *power)).collect();
-    let token = |tokens: u128| Balance::new(tokens * 1_000_000_000_000);
+    let validators: Vec<_> = validators.zip([700, 100, 100, 100]).collect();
+    spec.genesis.Staking.validators =
+        validators.iter().map(|(uri, stake)| validator(uri, token(*stake))).collect();
     let balances = &mut spec.genesis.Balances.balances;
     balances.push((account("//Testnet//Faucet"), token(10_000_000)));
     balances.extend(validators.iter().map(|(uri, _)| (account(uri), token(1_000))));
@@ -105,9 +113,9 @@ fn fixture_the_embedded_specs_name_the_well_known_keys() {
 
 #[test]
 fn the_test_networks_first_validator_decides_alone_and_the_others_cannot() {
-    let validators = ChainSpec::testnet().genesis.Session.validators;
-    let total: u64 = validators.iter().map(|validator| validator.power).sum();
-    let first = validators[0].power;
+    let validators = ChainSpec::testnet().genesis.Staking.validators;
+    let total: Balance = validators.iter().map(|validator| validator.stake).sum();
+    let (first, total) = (validators[0].stake.get(), total.get());
     assert!(first * 3 > total * 2, "the chain would stand still until others join");
     assert!((total - first) * 3 < total, "the others could stop the chain");
 }
@@ -120,7 +128,7 @@ fn a_spec_that_cannot_begin_says_why() {
         spec.validate().expect_err("the spec is wrong")
     };
     type Change = fn(&mut ChainSpec);
-    let cases: [(Change, &str); 14] = [
+    let cases: [(Change, &str); 19] = [
         (|s| s.id = "a b".to_owned(), "letters, digits"),
         (
             |s| {
@@ -136,10 +144,28 @@ fn a_spec_that_cannot_begin_says_why() {
         (|s| s.properties.token_symbol.clear(), "tokenSymbol"),
         (|s| s.properties.token_decimals = 10, "tokenDecimals"),
         (|s| s.bootnodes = vec![String::new(); 65], "bootnodes"),
-        (|s| s.genesis.Session.validators.clear(), "validators"),
-        (|s| s.genesis.Session.validators[0].power = 0, "power"),
-        (|s| s.genesis.Session.validators[0].power = u64::MAX, "scale it down"),
-        (|s| s.genesis.Session.validators[0].vrf_key = Hash::ZERO, "VRF key"),
+        (|s| s.genesis.Staking.validators.clear(), "0 validators"),
+        (|s| s.genesis.Staking.validators[0].stake = Balance::ZERO, "least of a validator"),
+        (|s| s.genesis.Staking.validators[0].stake = Balance::MAX, "cannot stake"),
+        (|s| s.genesis.Staking.validators[0].vrf_key = Hash::ZERO, "VRF key"),
+        (|s| s.genesis.Staking.validators[0].vote_key = Hash::ZERO, "vote key"),
+        (|s| s.genesis.Staking.validator_count = 0, "validator_count"),
+        (|s| s.genesis.Staking.params.era_ms = 0, "era_ms"),
+        (
+            |s| {
+                s.chain_type = ChainType::Live;
+                s.genesis.Sudo.key = None;
+                s.genesis.System.rehearsals = false;
+            },
+            "14 days",
+        ),
+        (
+            |s| {
+                let again = s.genesis.Staking.validators[0].clone();
+                s.genesis.Staking.validators.push(again);
+            },
+            "twice",
+        ),
         (|s| s.genesis.Balances.balances[0].1 = Balance::new(1), "existential deposit"),
     ];
     for (change, expected) in cases {

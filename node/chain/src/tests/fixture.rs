@@ -2,7 +2,7 @@
 
 use crate::*;
 use codec::{Decode, Encode};
-use pallets::{balances, session, system};
+use pallets::{balances, session, staking, system};
 use primitives::{
     AccountId, Balance, Block, Certificate, Era, Hash, Moment, MultiAddress, MultiSignature, Nonce,
     OpaqueTransaction, Transaction, TransactionExtra,
@@ -50,15 +50,17 @@ pub(crate) fn genesis() -> Genesis {
         Balances: balances::Genesis {
             balances: (0..RICH).map(|number| (dev(number).account, money)).collect(),
         },
-        Session: session::Genesis {
-            validators: vec![session::GenesisValidator {
+        Staking: staking::Genesis {
+            validators: vec![staking::GenesisValidator {
                 account: dev(0).account,
                 vote_key: Hash(vote_pair().public()),
                 vrf_key: Hash(vrf_pair().public()),
-                power: 1,
+                stake: Balance::new(100_000_000_000_000),
+                commission_ppm: 0,
             }],
-            randomness: Hash([5; 32]),
+            ..staking::Genesis::default()
         },
+        Session: session::Genesis { randomness: Hash([5; 32]) },
         ..Genesis::default()
     }
 }
@@ -140,6 +142,8 @@ impl Fixture {
             author: dev(0).account,
             origin_round: 0,
             now_ms,
+            widened: Vec::new(),
+            evidence: Vec::new(),
             transactions: self.verified(transactions),
             sign_vrf: &|message| vrf::sign(&vrf_pair(), runtime::VRF_LABEL, message).0,
             is_late,

@@ -5,6 +5,7 @@ pub(crate) mod fixture;
 mod genesis;
 mod imports;
 mod light;
+mod news;
 mod panics;
 mod random;
 mod upgrades;

@@ -44,7 +44,7 @@ fn execute(how: Damage) -> (Result<(), Refusal>, Result<(), Refusal>, bool) {
     let head = f.chain.head();
     let (bad, good) = (f.transfer(1, 3, 0, 5), f.transfer(2, 3, 0, 5));
     let transfers = f.verified(&[&bad, &good]);
-    let inherents = Inherents { time_ms: 1_000, parent_certificate: None };
+    let inherents = Inherents { time_ms: 1_000, ..Inherents::default() };
     let message = runtime::vrf_message(&head.snapshot, 1, 0);
     let vrf::Proof { output, proof } = vrf::sign(&vrf_pair(), runtime::VRF_LABEL, &message).0;
     let digest = runtime::make_digest(&Digested {

@@ -4,7 +4,6 @@ use super::{Host, Syncing};
 use crate::{
     bodies::{Next, Progress},
     context::{self, Address, BlockId, Context, Height as MHeight, round_number},
-    evidence::Evidence,
     io::{Fault, Output, Proposed, Verdict},
     message::{Body, Bytes, Message},
     wal::{Entry, Record},
@@ -13,7 +12,7 @@ use arc_malachitebft_core_consensus as mc;
 use arc_malachitebft_core_types as mt;
 use arc_malachitebft_peer::PeerId;
 use mt::Round;
-use primitives::{Certificate, Hash, Height};
+use primitives::{Certificate, Evidence, Hash, Height};
 use std::sync::Arc;
 
 impl Host {
@@ -141,9 +140,12 @@ impl Host {
 
     pub(super) fn report(&mut self, evidence: &mc::MisbehaviorEvidence<Context>) {
         let votes = evidence.votes.iter().flat_map(|(_, pairs)| pairs);
-        let votes = votes.map(|(a, b)| Evidence::Votes(a.into(), b.into()));
+        let votes =
+            votes.map(|(a, b)| Evidence::Votes(context::signed_vote(a), context::signed_vote(b)));
         let proposals = evidence.proposals.iter().flat_map(|(_, pairs)| pairs);
-        let proposals = proposals.map(|(a, b)| Evidence::Proposals(a.into(), b.into()));
+        let proposals = proposals.map(|(a, b)| {
+            Evidence::Proposals(context::signed_proposal(a), context::signed_proposal(b))
+        });
         for evidence in votes.chain(proposals) {
             if evidence.offence().is_some_and(|offence| self.reported.insert(offence)) {
                 self.out.push(Output::Evidence(evidence));

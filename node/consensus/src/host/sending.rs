@@ -2,7 +2,7 @@
 
 use super::{Host, UNSIGNED};
 use crate::{
-    context::{Context, Height as MHeight, round_number},
+    context::{self, Context, Height as MHeight, round_number},
     io::Output,
     message::{Body, Message},
     wal::{ElapsedStep, Entry, Record},
@@ -14,8 +14,8 @@ use primitives::Hash;
 impl Host {
     pub(super) fn append(&mut self, height: MHeight, input: &mc::Input<Context>) {
         let entry = match input {
-            mc::Input::Vote(vote) => Entry::Vote(vote.into()),
-            mc::Input::Proposal(proposal) => Entry::Proposal(proposal.into()),
+            mc::Input::Vote(vote) => Entry::Vote(context::signed_vote(vote)),
+            mc::Input::Proposal(proposal) => Entry::Proposal(context::signed_proposal(proposal)),
             mc::Input::ProposedValue(value, _) => Entry::Value {
                 round: round_number(value.round),
                 proposer: value.proposer.0,
@@ -66,7 +66,7 @@ impl Host {
 
     pub(super) fn publish_vote(&mut self, vote: &mt::SignedVote<Context>) {
         if vote.signature != UNSIGNED {
-            self.publish(Message::Vote(vote.into()));
+            self.publish(Message::Vote(context::signed_vote(vote)));
         }
     }
 
@@ -76,7 +76,7 @@ impl Host {
                 // The crash may have come before the block was sent.
                 self.publish_body(round_number(proposal.round), proposal.message.block.0);
             }
-            self.publish(Message::Proposal(proposal.into()));
+            self.publish(Message::Proposal(context::signed_proposal(proposal)));
         }
     }
 

@@ -24,7 +24,7 @@ impl Host {
         let Identity { genesis, key, .. } = &self.identity;
         let sign = |signed: &SignedVote| key.sign(&signed.signed_bytes(genesis)).to_bytes();
         match self.guard.sign_vote(Vote::from(&vote), sign) {
-            Ok(signed) => (&signed).into(),
+            Ok(signed) => context::core_vote(&signed),
             Err(refusal) => {
                 self.on_refused(vote.round, refusal);
                 context::signed(vote, UNSIGNED)
@@ -39,7 +39,7 @@ impl Host {
         let Identity { genesis, key, .. } = &self.identity;
         let sign = |signed: &SignedProposal| key.sign(&signed.signed_bytes(genesis)).to_bytes();
         match self.guard.sign_proposal(Proposal::from(&proposal), sign) {
-            Ok(signed) => (&signed).into(),
+            Ok(signed) => context::core_proposal(&signed),
             Err(refusal) => {
                 self.on_refused(proposal.round, refusal);
                 // Malachite stopped this timer when it proposed, and nothing else ends a round
@@ -143,7 +143,7 @@ impl Host {
         }
         let genesis = self.identity.genesis;
         let votes: Vec<SignedVote> =
-            certificate.votes(&Context).map(|vote| SignedVote::from(&vote)).collect();
+            certificate.votes(&Context).map(|vote| context::signed_vote(&vote)).collect();
         let messages: Vec<_> = votes.iter().map(|vote| vote.signed_bytes(&genesis)).collect();
         let votes: Vec<_> = votes
             .iter()

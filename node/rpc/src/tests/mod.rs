@@ -27,9 +27,9 @@ use jsonrpsee::{
     },
     rpc_params,
 };
-use pallets::session;
+use pallets::staking;
 use primitives::{
-    Certificate, Hash, OpaqueTransaction,
+    Balance, Certificate, Hash, OpaqueTransaction,
     crypto::{
         pair::{Ed25519Pair, Sr25519Pair},
         vrf,
@@ -77,11 +77,12 @@ fn vrf_pair() -> Sr25519Pair {
 
 fn spec() -> ChainSpec {
     let mut spec = ChainSpec::dev();
-    spec.genesis.Session.validators = vec![session::GenesisValidator {
+    spec.genesis.Staking.validators = vec![staking::GenesisValidator {
         account: alice().account(),
         vote_key: Hash(vote_pair().public()),
         vrf_key: Hash(vrf_pair().public()),
-        power: 1,
+        stake: Balance::new(100_000_000_000_000),
+        commission_ppm: 0,
     }];
     spec
 }
@@ -166,6 +167,8 @@ impl Node {
             author: alice().account(),
             origin_round: 0,
             now_ms: head.time_ms + BLOCK_MS,
+            widened: Vec::new(),
+            evidence: Vec::new(),
             transactions: verified.into_iter().map(|tx| tx.expect("it is signed well")).collect(),
             sign_vrf: &|message| vrf::sign(&vrf_pair(), runtime::VRF_LABEL, message).0,
             is_late: &mut || false,

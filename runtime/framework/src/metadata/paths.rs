@@ -64,6 +64,8 @@ const FRAME_PALLETS: &[(&str, &str)] = &[
     ("system", "frame_system"),
     ("timestamp", "pallet_timestamp"),
     ("balances", "pallet_balances"),
+    ("staking", "pallet_staking"),
+    ("offences", "pallet_offences"),
     ("session", "pallet_session"),
     ("treasury", "pallet_treasury"),
     ("utility", "pallet_utility"),

@@ -3,16 +3,16 @@
 //!
 //! A key counts only if it is the canonical encoding of a point in the prime-order subgroup that is
 //! not the identity: others have signatures that anyone can compute, or several texts for one key.
-//! With the keys comes a proof of possession, bound to the validator's account, so that nobody can
-//! register a key of somebody else.
+//! With the keys comes a proof of possession, bound to the validator's account and to the chain, so that
+//! nobody can register a key of somebody else.
 
 use super::keys;
-use crate::AccountId;
+use crate::{AccountId, Hash};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use scale_info::TypeInfo;
 
-const DOMAIN: &[u8] = b"artel session keys";
+const DOMAIN: &[u8] = b"artel/session-keys/1";
 
 /// A validator's public keys.
 #[derive(
@@ -34,7 +34,7 @@ pub struct SessionKeys {
     pub vrf: [u8; 32],
 }
 
-/// A signature by each of the two keys over both keys and the account.
+/// A signature by each of the two keys over chain, account and both keys.
 #[derive(
     Clone,
     Copy,
@@ -63,16 +63,22 @@ pub enum Error {
     /// The VRF key is no canonical point of prime order.
     #[error("the VRF key is not a sound sr25519 key: make a new one")]
     BadVrfKey,
-    /// The proof is not by these keys for this account.
-    #[error("the proof of possession is not by these keys for this account")]
+    /// The proof is not by these keys for this account on this chain.
+    #[error("the proof of possession is not by these keys for this account and chain")]
     BadProof,
 }
 
 impl SessionKeys {
-    /// Check that both keys are sound and that whoever registers them for `account` holds them.
-    pub fn check(&self, account: &AccountId, proof: &PossessionProof) -> Result<(), Error> {
+    /// Check that both keys are sound and that whoever registers them for `account` on the chain with
+    /// this genesis holds them.
+    pub fn check(
+        &self,
+        genesis: &Hash,
+        account: &AccountId,
+        proof: &PossessionProof,
+    ) -> Result<(), Error> {
         self.check_keys()?;
-        let message = self.message(account);
+        let message = self.message(genesis, account);
         let vote = keys::verify_ed25519(&self.vote, &message, &proof.vote);
         let vrf = keys::verify_sr25519(&self.vrf, DOMAIN, &message, &proof.vrf);
         if vote && vrf { Ok(()) } else { Err(Error::BadProof) }
@@ -89,22 +95,23 @@ impl SessionKeys {
         Ok(())
     }
 
-    /// Prove to [`Self::check`] that the holder of both pairs acts for `account`; gives the public
-    /// keys, too.
+    /// Prove to [`Self::check`] that the holder of both pairs acts for `account` on the chain with this
+    /// genesis; gives the public keys, too.
     #[cfg(feature = "sign")]
     pub fn prove(
+        genesis: &Hash,
         account: &AccountId,
         vote: &super::pair::Ed25519Pair,
         vrf: &super::pair::Sr25519Pair,
     ) -> (Self, PossessionProof) {
         let keys = Self { vote: vote.public(), vrf: vrf.public() };
-        let message = keys.message(account);
+        let message = keys.message(genesis, account);
         let proof = PossessionProof { vote: vote.sign(&message), vrf: vrf.sign(DOMAIN, &message) };
         (keys, proof)
     }
 
-    fn message(&self, account: &AccountId) -> Vec<u8> {
-        (DOMAIN, account, self).encode()
+    fn message(&self, genesis: &Hash, account: &AccountId) -> Vec<u8> {
+        (DOMAIN, genesis, account, self).encode()
     }
 }
 

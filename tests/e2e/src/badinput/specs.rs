@@ -107,16 +107,17 @@ fn check_usable(spec: &ChainSpec) -> Result<Outcome> {
     let told = |why: String| anyhow!(why);
     state.apply(&genesis_state(&spec.genesis).map_err(told)?);
     runtime::check(&state).map_err(told).context("the first state is not sound")?;
-    let validator = spec.genesis.Session.validators.first().context("there is no validator")?;
+    let validator = spec.genesis.Staking.validators.first().context("there is no validator")?;
     let block = BlockEnv {
         height: 1,
         time_ms: 1_000,
         author: validator.account,
+        origin_round: 0,
         randomness: Hash::ZERO,
         parent: genesis,
         genesis,
     };
-    let inherents = Inherents { time_ms: 1_000, parent_certificate: None };
+    let inherents = Inherents { time_ms: 1_000, ..Inherents::default() };
     let writes = Execution::begin(&state, &block, &inherents)?.finish().writes;
     state.apply(&writes);
     runtime::check(&state).map_err(told).context("the state after a block is not sound")?;

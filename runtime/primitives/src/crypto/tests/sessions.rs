@@ -2,7 +2,7 @@
 
 use super::bytes;
 use crate::{
-    AccountId,
+    AccountId, Hash,
     crypto::{
         keys,
         pair::{Ed25519Pair, Sr25519Pair},
@@ -14,6 +14,7 @@ use curve25519_dalek::{constants::EIGHT_TORSION, edwards::CompressedEdwardsY};
 
 const ALICE: AccountId = AccountId([1; 32]);
 const BOB: AccountId = AccountId([2; 32]);
+const GENESIS: Hash = Hash([9; 32]);
 
 fn pairs(seed: u8) -> (Ed25519Pair, Sr25519Pair) {
     (Ed25519Pair::from_seed(&[seed; 32]), Sr25519Pair::from_seed(&[seed; 32]))
@@ -22,19 +23,20 @@ fn pairs(seed: u8) -> (Ed25519Pair, Sr25519Pair) {
 #[test]
 fn who_holds_the_keys_can_prove_it_for_one_account() {
     let (vote, vrf) = pairs(3);
-    let (keys, proof) = SessionKeys::prove(&ALICE, &vote, &vrf);
+    let (keys, proof) = SessionKeys::prove(&GENESIS, &ALICE, &vote, &vrf);
     assert_eq!(keys, SessionKeys { vote: vote.public(), vrf: vrf.public() });
-    assert_eq!(keys.check(&ALICE, &proof), Ok(()));
-    assert_eq!(keys.check(&BOB, &proof), Err(Error::BadProof));
+    assert_eq!(keys.check(&GENESIS, &ALICE, &proof), Ok(()));
+    assert_eq!(keys.check(&GENESIS, &BOB, &proof), Err(Error::BadProof));
+    assert_eq!(keys.check(&Hash::ZERO, &ALICE, &proof), Err(Error::BadProof));
 }
 
 #[test]
 fn each_key_needs_its_own_proof() {
     let (vote, vrf) = pairs(3);
     let (other_vote, other_vrf) = pairs(4);
-    let (keys, proof) = SessionKeys::prove(&ALICE, &vote, &vrf);
-    let (other_keys, other_proof) = SessionKeys::prove(&ALICE, &other_vote, &other_vrf);
-    assert_eq!(other_keys.check(&ALICE, &other_proof), Ok(()));
+    let (keys, proof) = SessionKeys::prove(&GENESIS, &ALICE, &vote, &vrf);
+    let (other_keys, other_proof) = SessionKeys::prove(&GENESIS, &ALICE, &other_vote, &other_vrf);
+    assert_eq!(other_keys.check(&GENESIS, &ALICE, &other_proof), Ok(()));
     for (keys, proof) in [
         (keys, other_proof),
         (keys, PossessionProof { vote: other_proof.vote, ..proof }),
@@ -42,7 +44,7 @@ fn each_key_needs_its_own_proof() {
         (SessionKeys { vote: other_keys.vote, ..keys }, proof),
         (SessionKeys { vrf: other_keys.vrf, ..keys }, proof),
     ] {
-        assert_eq!(keys.check(&ALICE, &proof), Err(Error::BadProof));
+        assert_eq!(keys.check(&GENESIS, &ALICE, &proof), Err(Error::BadProof));
     }
 }
 
@@ -95,7 +97,7 @@ fn the_identity_and_non_points_are_no_vrf_keys() {
 #[test]
 fn keys_and_proof_are_plain_bytes() {
     let (vote, vrf) = pairs(3);
-    let (keys, proof) = SessionKeys::prove(&ALICE, &vote, &vrf);
+    let (keys, proof) = SessionKeys::prove(&GENESIS, &ALICE, &vote, &vrf);
     assert_eq!(keys.encode(), [keys.vote, keys.vrf].concat());
     assert_eq!(proof.encode(), [proof.vote, proof.vrf].concat());
     assert_eq!(SessionKeys::decode(&mut &keys.encode()[..]), Ok(keys));
