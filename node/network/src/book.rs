@@ -120,6 +120,13 @@ impl Book {
         }
     }
 
+    /// Treats a peer that the operator named like others.
+    pub fn unname(&mut self, peer: &PeerId) {
+        if let Some(known) = self.known.get_mut(peer) {
+            known.trial = known.trial.min(Trial::Dialled);
+        }
+    }
+
     /// Notes that a peer need not be dialled for a while.
     pub fn rest(&mut self, peer: &PeerId, until: Instant) {
         if let Some(known) = self.known.get_mut(peer) {

@@ -29,8 +29,7 @@ impl Network {
                 let _ = answer.send(self.reserve(address));
             }
             Command::Release { peer } => {
-                self.swarm.behaviour_mut().gate.limits.release_reserved(&peer);
-                self.is_changed = true;
+                self.release(&peer);
             }
         }
     }
@@ -119,6 +118,15 @@ impl Network {
                 lane.remove_explicit_peer(&peer);
             }
         }
+    }
+
+    fn release(&mut self, peer: &PeerId) {
+        self.swarm.behaviour_mut().gate.limits.release_reserved(peer);
+        let is_bootnode = |address: &Multiaddr| identity_of(address).as_ref() == Some(peer);
+        if !self.config.bootnodes.iter().any(is_bootnode) {
+            self.book.unname(peer);
+        }
+        self.is_changed = true;
     }
 
     fn reserve(&mut self, mut address: Multiaddr) -> Result<PeerId, String> {

@@ -2,9 +2,7 @@
 
 use crate::{
     Direction, PeerEvent, PeerFault, Role, Topic,
-    addresses::{
-        ADDRESSES_PER_PEER_MAX, is_public, is_relayed, is_usable, place, without_identity,
-    },
+    addresses::{ADDRESSES_PER_PEER_MAX, is_relayed, is_usable, place, without_identity},
     behaviour::BehaviourEvent,
     book::Trial,
     gossip::Dropped,
@@ -61,8 +59,8 @@ impl Network {
             }
             SwarmEvent::NewListenAddr { address, .. } => {
                 info!(%address, peer = %self.local, "listening");
-                // A public address of this machine itself needs nobody's word.
-                if place(&address).is_some_and(is_public) {
+                // A public address of this machine itself needs nobody's word; nor do private ones where they are wanted.
+                if !is_relayed(&address) && is_usable(&address, self.config.private_addresses) {
                     self.swarm.add_external_address(address);
                 }
                 self.is_changed = true;
@@ -310,7 +308,7 @@ impl Network {
             } => {
                 let is_role = ROLES.iter().any(|role| self.names.role_key(*role) == record.key);
                 record.addresses = self.usable(record.provider, record.addresses);
-                if is_role && !record.addresses.is_empty() {
+                if is_role {
                     let store = self.swarm.behaviour_mut().kad.store_mut();
                     // A full store keeps those that it has.
                     let _ = kad::store::RecordStore::add_provider(store, record);

@@ -232,8 +232,8 @@ impl Limits {
         has_room
     }
 
-    pub fn release_reserved(&mut self, peer: &PeerId) -> bool {
-        self.reserved.remove(peer)
+    pub fn release_reserved(&mut self, peer: &PeerId) {
+        self.reserved.remove(peer);
     }
 
     pub fn favour(&mut self, peer: PeerId, favoured: bool) {

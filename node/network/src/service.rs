@@ -150,7 +150,8 @@ impl Network {
         let names = Names::new(genesis);
         let failed = |error: &dyn std::fmt::Display| Error::Setup(error.to_string());
         let (transport, relay_client) =
-            transport::build(&keypair, config.dials_private(), registry).map_err(|e| failed(&e))?;
+            transport::build(&keypair, config.dials_private(), registry)
+                .map_err(|error| failed(&error))?;
         let is_validator = role == Role::Validator;
         let agent = role.sign(agent);
         let behaviour =
@@ -214,12 +215,15 @@ impl Network {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                // Nobody reads the news of a node that is about to stop.
-                Ok(place) = peer_events.reserve(), if !self.news.is_empty() => {
-                    if let Some(event) = self.news.pop_front() {
-                        place.send(event);
+                place = peer_events.reserve(), if !self.news.is_empty() => match place {
+                    Ok(place) => {
+                        if let Some(event) = self.news.pop_front() {
+                            place.send(event);
+                        }
                     }
-                }
+                    // Nobody wants to know.
+                    Err(_) => self.news.clear(),
+                },
                 command = self.commands.recv() => match command {
                     Some(command) => self.on_command(command),
                     // Nobody can tell it anything any more, and so nobody wants it.

@@ -21,6 +21,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+use tracing::warn;
 
 /// Streams of one connection. Each may have bytes waiting that nobody has read, so this bounds them too.
 const STREAMS_MAX: u32 = 192;
@@ -43,25 +44,32 @@ pub(crate) fn build(
     quic_config.max_concurrent_stream_limit = STREAMS_MAX;
     let encryption = noise::Config::new(keypair)?;
 
-    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
-        .upgrade(Version::V1Lazy)
-        .authenticate(encryption.clone())
-        .multiplex(multiplexing.clone())
-        .timeout(SETUP_MAX)
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let quic = quic::tokio::Transport::new(quic_config)
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let direct = || Guarded { inner: tcp.or_transport(quic), private };
-    let named = match dns::tokio::Transport::system(direct().map(|either, _| either.into_inner())) {
-        Ok(named) => named,
-        Err(error) => return Err(noise::Error::Io(error)),
+    let direct = || {
+        let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+            .upgrade(Version::V1Lazy)
+            .authenticate(encryption.clone())
+            .multiplex(multiplexing.clone())
+            .timeout(SETUP_MAX)
+            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+        let quic = quic::tokio::Transport::new(quic_config.clone())
+            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+        let either = tcp.or_transport(quic).map(|either, _| either.into_inner());
+        Guarded { inner: either, private }.boxed()
+    };
+    // Addresses without names work even where the system knows of no servers to ask for names.
+    let named = match dns::tokio::Transport::system(direct()) {
+        Ok(named) => named.boxed(),
+        Err(error) => {
+            warn!(%error, "addresses with names can't be dialled");
+            direct()
+        }
     };
 
     let (relayed, relay_client) = relay::client::new(keypair.public().to_peer_id());
     let relayed = relayed
         .upgrade(Version::V1Lazy)
-        .authenticate(encryption)
-        .multiplex(multiplexing)
+        .authenticate(encryption.clone())
+        .multiplex(multiplexing.clone())
         .timeout(SETUP_MAX)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let all = relayed.or_transport(named).map(|either, _| either.into_inner());

@@ -123,7 +123,12 @@ impl Network {
         let mut candidates: Vec<_> = self
             .book
             .due(now)
-            .filter(|(peer, _)| !self.sessions.contains_key(peer) && **peer != self.local)
+            .filter(|(peer, known)| {
+                let is_wanted = wanted > 0
+                    || validators_wanted > 0 && known.role == Some(Role::Validator)
+                    || limits.trust(peer) != Trust::None;
+                is_wanted && !self.sessions.contains_key(peer) && **peer != self.local
+            })
             .map(|(peer, known)| {
                 let trust = limits.trust(peer);
                 let place = known.addresses.iter().find_map(place);

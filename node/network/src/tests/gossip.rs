@@ -71,3 +71,29 @@ async fn what_is_rejected_goes_no_further_and_gets_its_sender_banned() {
     nodes[0].until_gone(second).await;
     assert_eq!(nodes[1].metric("artel_network_bans_total", ""), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vote_overtakes_bodies() {
+    let mut nodes = line(2).await;
+    warm_up(&mut nodes, Topic::Bodies).await;
+    warm_up(&mut nodes, Topic::Consensus).await;
+    let mut times = Vec::new();
+    for number in 0..3u8 {
+        let sent = Instant::now();
+        for body in 0..4 {
+            nodes[0].publish(Topic::Bodies, &vec![16 * number + body; Topic::Bodies.bytes_max()]);
+        }
+        let vote = [b"vote", &[number][..]].concat();
+        nodes[0].publish(Topic::Consensus, &vote);
+        while nodes[1].hear(Topic::Consensus).await != vote {}
+        times.push(sent.elapsed());
+        for body in 0..4 {
+            let last = nodes[1].inbound.gossip[Topic::Bodies as usize].try_recv();
+            assert!(body < 3 || last.is_err(), "the vote came after all bodies");
+            if last.is_err() {
+                nodes[1].hear(Topic::Bodies).await;
+            }
+        }
+    }
+    println!("a vote behind 16 MiB of bodies: {times:?}");
+}

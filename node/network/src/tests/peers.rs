@@ -1,8 +1,10 @@
 //! Who finds whom, and who is let in.
 
-use super::net::{config, start, start_in, until};
-use crate::{Config, PeerEvent, Role};
+use super::net::{Node, config, start, start_in, until};
+use crate::{Config, Error, Network, PeerEvent, Role, Setup};
 use primitives::Hash;
+use prometheus_client::registry::Registry;
+use std::time::Duration;
 use tempfile::TempDir;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,9 +35,9 @@ async fn a_node_of_another_chain_is_sent_away() {
     let stranger = start_in(2, config.clone(), Hash([8; 32]), TempDir::new().expect("a folder"));
     let neighbour = start(3, config);
     neighbour.until_peers(1).await;
-    // Both find it out, and neither lets the other in or out again.
-    until("denials", || (stranger.metric("artel_network_denials", "Banned") > 0).then_some(()))
-        .await;
+    // Whoever finds it out first lets the other neither in nor out again.
+    let denials = |node: &Node| node.metric("artel_network_denials", "Banned");
+    until("denials", || (denials(&stranger) + denials(&first) > 0).then_some(())).await;
     assert!(first.peer(stranger.id()).is_none());
     assert!(stranger.overview().peers.is_empty());
     assert_eq!(first.overview().peers.len(), 1);
@@ -70,4 +72,61 @@ async fn a_reserved_only_node_knows_nobody_else() {
         .await;
     assert!(hidden.peer(other.id()).is_none());
     assert!(hidden.peer(sentry.id()).expect("the sentry").is_reserved);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_of_one_range_take_few_slots() {
+    let (per_address_max, per_range_max) = (50, 2);
+    let hard = Config { private_addresses: false, per_address_max, per_range_max, ..config() };
+    let target = start(1, hard);
+    let bootnodes = vec![target.address().await];
+    // All of them come from 127.0.0.1.
+    let crowd: Vec<_> = (2..=8)
+        .map(|seed| start(seed, Config { bootnodes: bootnodes.clone(), ..config() }))
+        .collect();
+    target.until_peers(2).await;
+    let turned_away = || {
+        let denials = |reason| target.metric("artel_network_denials_total", reason);
+        (denials("Range") + denials("Pending") >= 5).then_some(())
+    };
+    until("denials", turned_away).await;
+    assert_eq!(target.overview().peers.len(), 2);
+    assert_eq!(crowd.iter().filter(|node| target.peer(node.id()).is_some()).count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_meet_over_quic() {
+    let quic = || Config {
+        listen: vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().expect("an address")],
+        ..config()
+    };
+    let first = start(1, quic());
+    let second = start(2, Config { bootnodes: vec![first.address().await], ..quic() });
+    second.until_peers(1).await;
+    let ping = || second.peer(first.id()).and_then(|peer| peer.ping);
+    assert!(until("a ping", ping).await < Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_is_taken_is_named() {
+    for kind in ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"] {
+        let listen = vec![kind.parse().expect("an address")];
+        let first = start(1, Config { listen, ..config() });
+        let mut taken = first.address().await;
+        taken.pop();
+        let folder = TempDir::new().expect("a folder");
+        let setup = Setup {
+            config: Config { listen: vec![taken.clone()], ..config() },
+            key: [2; 32],
+            genesis: Hash([7; 32]),
+            role: Role::Agent,
+            agent: "artel".to_owned(),
+            folder: folder.path().to_owned(),
+        };
+        match Network::new(setup, &mut Registry::default()) {
+            Err(Error::Listen { address, .. }) => assert_eq!(address, taken),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("{taken} is used twice"),
+        }
+    }
 }

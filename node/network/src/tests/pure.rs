@@ -1,15 +1,17 @@
 //! Parts that know neither sockets nor clocks.
 
 use crate::{
-    Config, ConfigError, Direction, PeerFault, Rate, Role, SCORE_MIN, addresses,
+    Config, ConfigError, Direction, Gossip, PeerFault, Rate, Role, SCORE_MIN, Topic, addresses,
     book::{Book, Trial, write},
     discovery::{Discovery, Errand},
+    gossip::{Dropped, Inflow},
     key::{KeyError, load_or_create_key},
     limits::{Denial, Limits, Numbers, PENDING_INBOUND_MAX},
     peers::{BAN_FIRST, BAN_MAX, FAULTS_HALF_LIFE, Peers, Trust},
     rate::{Bucket, Buckets},
+    session::{Link, Session},
 };
-use libp2p::{Multiaddr, PeerId, swarm::ConnectionId};
+use libp2p::{Multiaddr, PeerId, gossipsub::MessageId, swarm::ConnectionId};
 use std::{
     net::IpAddr,
     time::{Duration, Instant},
@@ -107,6 +109,54 @@ fn standings_are_bounded() {
     }
     // Those with the least faults are forgotten.
     assert_eq!(peers.score(&first, now), -PeerFault::Invalid.weight());
+}
+
+#[test]
+fn messages_that_wait_are_bounded_by_their_bytes() {
+    let (topic, now) = (Topic::Bodies, Instant::now());
+    let (mut inflow, mut reader) = Inflow::new(topic);
+    let mut take = |number: u8| {
+        let body = vec![number; topic.bytes_max()];
+        inflow.take(PeerId::random(), MessageId::new(&[number]), body, 1, now)
+    };
+    for number in 0..16 {
+        assert_eq!(take(number), Ok(()));
+    }
+    assert_eq!(take(16), Err(Dropped::NoRoom));
+    // A message waits until its verdict, which takes its receipt.
+    let Gossip { receipt, .. } = reader.try_recv().expect("a message");
+    assert_eq!(take(17), Err(Dropped::NoRoom));
+    drop(receipt);
+    assert_eq!(take(18), Ok(()));
+    let too_large = vec![0; topic.bytes_max() + 1];
+    let id = MessageId::new(&[19]);
+    assert_eq!(inflow.take(PeerId::random(), id, too_large, 1, now), Err(Dropped::TooLarge));
+}
+
+#[test]
+fn both_sides_close_the_same_of_two_connections() {
+    let (a, b, start) = (PeerId::random(), PeerId::random(), Instant::now());
+    let link = |id, direction| Link {
+        id: ConnectionId::new_unchecked(id),
+        address: address("/ip4/8.8.8.8/tcp/1"),
+        direction,
+        since: start,
+    };
+    // Connection 1 was dialled by a, connection 2 by b.
+    let mut of_a = Session::new(link(1, Direction::Outbound));
+    of_a.links.push(link(2, Direction::Inbound));
+    let mut of_b = Session::new(link(2, Direction::Outbound));
+    of_b.links.push(link(1, Direction::Inbound));
+    assert_eq!(of_a.superfluous(&a, &b, start - SECOND), None, "they are new");
+    let closed = of_a.superfluous(&a, &b, start);
+    assert!(closed.is_some());
+    assert_eq!(closed, of_b.superfluous(&b, &a, start));
+    // A relayed one is not needed beside a direct one.
+    let relay = format!("/ip4/8.8.8.8/tcp/1/p2p/{a}/p2p-circuit");
+    of_a.links[0].address = address(&relay);
+    assert_eq!(of_a.superfluous(&a, &b, start), Some(of_a.links[0].id));
+    of_a.links.pop();
+    assert_eq!(of_a.superfluous(&a, &b, start), None);
 }
 
 fn limits(inbound_max: usize) -> Limits {

@@ -1,6 +1,6 @@
 //! Requests of one, and their frames.
 
-use super::net::{Node, config, start, within};
+use super::net::{Node, config, start, until, within};
 use crate::{
     Config, PROTOCOLS, Protocol, RequestError,
     names::Names,
@@ -117,7 +117,8 @@ async fn a_request_is_refused_times_out_or_finds_too_many_under_way() {
     assert_eq!(e, Err(RequestError::Busy));
     assert!(started.elapsed() >= Protocol::Status.bounds().timeout);
     // Not answering is a small fault.
-    assert!(second.peer(id).is_some_and(|peer| (-16..0).contains(&peer.score)));
+    let score = || second.peer(id).map(|peer| peer.score).filter(|score| *score < 0);
+    assert!((-16..0).contains(&until("a score", score).await));
 
     second.handle.ask(second.id(), Protocol::Status, vec![1]).await.expect_err("it is itself");
     let handle = second.handle.clone();
