@@ -90,7 +90,8 @@ impl Network {
         let request = Read::Request { bytes, _room: None };
         let exchange = self.swarm.behaviour_mut().exchange(protocol);
         let id = exchange.send_request_with_addresses(&peer, request, addresses);
-        self.under_way[protocol as usize].ask(id, peer, asker);
+        let deadline = Instant::now() + protocol.bounds().timeout;
+        self.under_way[protocol as usize].ask(id, peer, asker, deadline);
     }
 
     fn favour(&mut self, peer: PeerId, favoured: bool) {

@@ -76,7 +76,7 @@ impl Discovery {
         let look_max = if has_enough { LOOK_SELDOM_MAX } else { LOOK_MAX };
         if self.look.is_due(now, look_max) {
             errands.push(Errand::Look(Role::Validator));
-            if self.looks % OTHERS_EVERY == 0 {
+            if self.looks.is_multiple_of(OTHERS_EVERY) {
                 let others = ROLES.into_iter().filter(|role| *role != Role::Validator);
                 errands.extend(others.map(Errand::Look));
             }

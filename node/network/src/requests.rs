@@ -18,12 +18,16 @@ use std::{
     collections::BTreeMap,
     io::{self, ErrorKind},
     sync::Arc,
+    time::{Duration, Instant},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Bytes that are set aside for a frame before any of it has come.
 const ROOM_BYTES: usize = 16 << 10;
 const LENGTH_BYTES: usize = 4;
+/// Streams live longer than requests, so that whoever asks finds out by itself that there is no answer in time, and does
+/// not see the other side give up.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// The request-response behaviour of one protocol.
 pub(crate) type Exchange = Behaviour<Frames>;
@@ -34,7 +38,7 @@ pub(crate) fn exchange(names: &Names, protocol: Protocol) -> Exchange {
     let frames = Frames::new(bounds.request_bytes_max, bounds.answer_bytes_max);
     // Both directions share the streams of a connection: this node's requests find some however many the peer sends.
     let config = Config::default()
-        .with_request_timeout(bounds.timeout)
+        .with_request_timeout(bounds.timeout + SLACK)
         .with_max_concurrent_streams(4 * bounds.per_peer_max);
     Behaviour::with_codec(frames, [(names.request(protocol), ProtocolSupport::Full)], config)
 }
@@ -175,10 +179,16 @@ async fn write_frame<T: AsyncWrite + Unpin>(io: &mut T, bytes: &[u8]) -> io::Res
 /// Where the answer to a request of this node goes.
 pub(crate) type Asker = oneshot::Sender<Result<Vec<u8>, RequestError>>;
 
+struct Asked {
+    peer: PeerId,
+    asker: Asker,
+    deadline: Instant,
+}
+
 /// Requests of one protocol that are under way.
 #[derive(Default)]
 pub(crate) struct UnderWay {
-    asked: BTreeMap<OutboundRequestId, (PeerId, Asker)>,
+    asked: BTreeMap<OutboundRequestId, Asked>,
     served: BTreeMap<InboundRequestId, PeerId>,
 }
 
@@ -187,19 +197,30 @@ impl UnderWay {
     pub fn can_ask(&self, protocol: Protocol, peer: &PeerId) -> bool {
         let bounds = protocol.bounds();
         self.asked.len() < bounds.in_all_max
-            && self.asked.values().filter(|(other, _)| other == peer).count() < bounds.per_peer_max
+            && self.asked.values().filter(|asked| asked.peer == *peer).count() < bounds.per_peer_max
     }
 
-    pub fn ask(&mut self, id: OutboundRequestId, peer: PeerId, asker: Asker) {
-        self.asked.insert(id, (peer, asker));
+    pub fn ask(&mut self, id: OutboundRequestId, peer: PeerId, asker: Asker, deadline: Instant) {
+        self.asked.insert(id, Asked { peer, asker, deadline });
     }
 
-    /// Tells whoever asked.
-    pub fn answer(&mut self, id: OutboundRequestId, answer: Result<Vec<u8>, RequestError>) {
-        if let Some((_, asker)) = self.asked.remove(&id) {
+    /// Tells whoever asked. `false` if it has been told already that there is no answer in time.
+    pub fn answer(&mut self, id: OutboundRequestId, answer: Result<Vec<u8>, RequestError>) -> bool {
+        let Some(asked) = self.asked.remove(&id) else { return false };
+        // It may not want to know any more.
+        let _ = asked.asker.send(answer);
+        true
+    }
+
+    /// Tells all whose time is over, and names the peers that did not answer.
+    pub fn expire(&mut self, now: Instant) -> Vec<PeerId> {
+        let late = self.asked.extract_if(.., |_, asked| asked.deadline <= now);
+        let tell = |(_, Asked { peer, asker, .. })| {
             // It may not want to know any more.
-            let _ = asker.send(answer);
-        }
+            let _ = asker.send(Err(RequestError::TimedOut));
+            peer
+        };
+        late.map(tell).collect()
     }
 
     /// Begins to serve a request of a peer, if it and all have not too many under way. It is until the answer is sent,

@@ -1,7 +1,7 @@
 //! What the network does with requests, of others and of this node.
 
 use crate::{
-    Direction, PeerFault, Protocol, Request, RequestError,
+    Direction, PROTOCOLS, PeerFault, Protocol, Request, RequestError,
     metrics::RequestOutcome,
     requests::{Read, error_of, fault_of},
     service::{Network, Served},
@@ -34,8 +34,9 @@ impl Network {
                         Some(_) => RequestOutcome::Answered,
                         None => RequestOutcome::Refused,
                     };
-                    self.metrics.request(protocol, Direction::Outbound, outcome);
-                    under_way.answer(request_id, response.ok_or(RequestError::Refused));
+                    if under_way.answer(request_id, response.ok_or(RequestError::Refused)) {
+                        self.metrics.request(protocol, Direction::Outbound, outcome);
+                    }
                 }
             },
             Event::OutboundFailure { peer, request_id, error, .. } => {
@@ -47,10 +48,11 @@ impl Network {
                     RequestError::Refused => RequestOutcome::Refused,
                     _ => RequestOutcome::Unreachable,
                 };
-                self.metrics.request(protocol, Direction::Outbound, outcome);
-                under_way.answer(request_id, Err(error));
-                if let Some(fault) = fault {
-                    self.fault(peer, fault);
+                if under_way.answer(request_id, Err(error)) {
+                    self.metrics.request(protocol, Direction::Outbound, outcome);
+                    if let Some(fault) = fault {
+                        self.fault(peer, fault);
+                    }
                 }
             }
             Event::InboundFailure { request_id, .. } => {
@@ -105,12 +107,23 @@ impl Network {
             return self.refuse(protocol, channel, RequestOutcome::Refused);
         }
         let served = async move {
-            // Later the stream is gone anyway.
-            let answer = tokio::time::timeout(bounds.timeout, answered).await;
+            // After some more seconds the stream is gone anyway.
+            let answer = tokio::time::timeout(2 * bounds.timeout, answered).await;
             let answer = answer.ok().and_then(Result::ok);
             Served { protocol, peer, channel, answer }
         };
         self.serving.push(served.boxed());
+    }
+
+    /// Tells those who asked and got no answer in time.
+    pub(crate) fn expire_requests(&mut self, now: Instant) {
+        for protocol in PROTOCOLS {
+            for peer in self.under_way[protocol as usize].expire(now) {
+                let outcome = RequestOutcome::TimedOut;
+                self.metrics.request(protocol, Direction::Outbound, outcome);
+                self.fault(peer, PeerFault::Unhelpful);
+            }
+        }
     }
 
     pub(crate) fn on_served(&mut self, served: Served) {

@@ -68,6 +68,7 @@ fn is_due(next: &mut Instant, every: Duration, now: Instant) -> bool {
 impl Network {
     pub(crate) fn on_tick(&mut self, now: Instant) {
         self.note_too_fast();
+        self.expire_requests(now);
         if is_due(&mut self.upkeep.connect, CONNECT_EVERY, now) {
             self.connect(now);
             self.look(now);

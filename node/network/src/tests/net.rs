@@ -3,12 +3,19 @@
 use crate::{
     Config, Handle, Inbound, Network, Overview, PeerInfo, Role, Setup, Topic, Verdict, peer_id,
 };
-use libp2p::{Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId, multiaddr::Protocol as Part};
 use primitives::Hash;
 use prometheus_client::registry::Registry;
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 /// What is not there by then does not come.
@@ -113,6 +120,19 @@ impl Node {
         self.judge_next(topic, Verdict::Accept).await
     }
 
+    /// Waits for a message, and says when the network received it.
+    pub async fn next(&mut self, topic: Topic, bytes: &[u8]) -> Instant {
+        loop {
+            let next = self.inbound.gossip[topic as usize].recv();
+            let gossip = within("a message", next).await.expect("the network runs");
+            let (is_it, received) = (gossip.bytes == bytes, gossip.receipt.received);
+            self.handle.judge(topic, gossip.receipt, Verdict::Accept);
+            if is_it {
+                return received;
+            }
+        }
+    }
+
     pub async fn judge_next(&mut self, topic: Topic, verdict: Verdict) -> Vec<u8> {
         let next = self.inbound.gossip[topic as usize].recv();
         let gossip = within("a message", next).await.expect("the network runs");
@@ -187,4 +207,40 @@ pub async fn warm_up(nodes: &mut [Node], topic: Topic) {
         }
         assert!(number < 200, "no message gets through");
     }
+}
+
+/// An address that leads to another at 16 MiB a second.
+pub async fn slow_line(to: Multiaddr) -> Multiaddr {
+    const CHUNK: usize = 64 << 10;
+    const PAUSE: Duration = Duration::from_millis(4);
+    let mut parts = to.iter().skip(1);
+    let (Some(Part::Tcp(port)), Some(identity)) = (parts.next(), parts.next()) else {
+        panic!("{to} is not what nodes of a test listen on");
+    };
+    let socket = TcpSocket::new_v4().expect("a socket");
+    // What lies in a socket's buffer can't be overtaken.
+    socket.set_recv_buffer_size(256 << 10).expect("a size");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let listener = socket.listen(8).expect("a listener");
+    let here = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+            let ((mut near_in, mut near_out), (mut far_in, mut far_out)) =
+                (near.into_split(), far.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut far_in, &mut near_out).await });
+            tokio::spawn(async move {
+                let mut chunk = vec![0; CHUNK];
+                let mut clock = tokio::time::interval(PAUSE);
+                while let Ok(count @ 1..) = near_in.read(&mut chunk).await {
+                    if far_out.write_all(&chunk[..count]).await.is_err() {
+                        return;
+                    }
+                    clock.tick().await;
+                }
+            });
+        }
+    });
+    let address = Multiaddr::empty().with(Part::Ip4([127, 0, 0, 1].into()));
+    address.with(Part::Tcp(here)).with(identity)
 }

@@ -348,7 +348,7 @@ fn the_book_keeps_the_best_and_dials_less_and_less() {
     book.note(peer, vec![address("/ip4/8.8.4.4/tcp/1")], Trial::Heard);
     book.note(peer, vec![good.clone()], Trial::Told);
     book.note(peer, vec![address("/ip4/6.6.6.6/tcp/1")], Trial::Heard);
-    assert_eq!(book.get(&peer).expect("known").addresses, [good.clone()]);
+    assert_eq!(book.get(&peer).expect("known").addresses[..], *std::slice::from_ref(&good));
     let mut now = start;
     let mut dials = 0;
     while book.get(&peer).is_some() && now < start + Duration::from_secs(3_600) {
