@@ -246,11 +246,17 @@ impl Network {
     }
 
     fn listen(&mut self) -> Result<(), Error> {
+        let is_ip4 = |address: &Multiaddr| matches!(address.iter().next(), Some(Part::Ip4(_)));
+        let has_ip4 = self.config.listen.iter().any(is_ip4);
         for address in self.config.listen.clone() {
             let taken = |reason: &dyn std::fmt::Display| Error::Listen {
                 address: address.clone(),
                 reason: reason.to_string(),
             };
+            if has_ip4 && !can_bind(&address) {
+                warn!(%address, "not listened on, as this machine has no IPv6 there");
+                continue;
+            }
             // libp2p shares ports of TCP with whoever else does, so that a second node would not notice the first.
             probe(&address).map_err(|error| taken(&error))?;
             let listener = self.swarm.listen_on(address.clone()).map_err(|error| match error {
@@ -314,6 +320,14 @@ impl Network {
 fn report(path: &std::path::Path, written: io::Result<()>) {
     if let Err(error) = written {
         warn!(path = %path.display(), %error, "known peers can't be written");
+    }
+}
+
+/// Whether the machine has the address, if it is one of IPv6: many have none, and the settings name it by default.
+fn can_bind(address: &Multiaddr) -> bool {
+    match address.iter().next() {
+        Some(Part::Ip6(ip)) => UdpSocket::bind((ip, 0)).is_ok(),
+        _ => true,
     }
 }
 
