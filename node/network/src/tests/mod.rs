@@ -1,0 +1,6 @@
+mod gossip;
+mod hostile;
+mod net;
+mod peers;
+mod pure;
+mod requests;
