@@ -2,16 +2,24 @@
 
 use crate::{
     config::Config,
-    metrics,
+    exchange::Fetcher,
+    health, metrics,
+    peers::Peers,
     shells::{
+        begin::Begin,
         blobs as blobs_shell, chain as chain_shell, consensus as consensus_shell,
+        gossip as gossip_shell,
         metrics::{BlobMetrics, ChainMetrics, PoolMetrics},
-        pool as pool_shell, verify as verify_shell,
+        pool as pool_shell,
+        recent::Recent,
+        serve as serve_shell, states as states_shell, sync as sync_shell,
+        transactions as transactions_shell, verify as verify_shell,
     },
+    wire::{Numbers, PeerProof},
 };
 use anyhow::{Context, Result, anyhow, ensure};
 use chain::{Chain, Head};
-use consensus::{Consensus, Identity, Input, WithoutRecord, store::FileStore};
+use consensus::{Consensus, Identity, WithoutRecord, store::FileStore};
 use crossbeam_channel::{Sender, bounded};
 use futures::FutureExt;
 use primitives::{
@@ -22,9 +30,9 @@ use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use rpc::{Backend, ChainInfo, NodeInfo, PoolRequest};
 use runtime::ChainSpec;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
-use storage::Database;
+use storage::{Database, Exports};
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -55,11 +63,34 @@ pub struct Plan {
     pub spec: ChainSpec,
     /// Folder of everything that the node keeps.
     pub base_path: PathBuf,
-    /// What it validates with.
-    pub keys: ValidatorKeys,
-    /// Sign although the last-signed guard is missing: the operator swears that no other node has
-    /// these keys.
-    pub sign_without_guard: bool,
+    /// What it does.
+    pub role: Role,
+}
+
+/// What a node does on its chain. All check every block.
+pub enum Role {
+    /// Decides blocks.
+    Validator {
+        /// What it signs with.
+        keys: Box<ValidatorKeys>,
+        /// Sign although the last-signed guard is missing: the operator swears that no other node
+        /// has these keys.
+        sign_without_guard: bool,
+    },
+    /// Has a worker beside it that computes tasks.
+    Agent,
+    /// Serves dapps.
+    Gateway,
+}
+
+impl Role {
+    fn in_network(&self) -> network::Role {
+        match self {
+            Self::Validator { .. } => network::Role::Validator,
+            Self::Agent => network::Role::Agent,
+            Self::Gateway => network::Role::Gateway,
+        }
+    }
 }
 
 /// The parts of a node in the order in which they stop.
@@ -67,6 +98,8 @@ pub struct Plan {
 enum Part {
     /// Servers, and whatever uses them.
     Edge,
+    /// The network, and what talks to peers.
+    Network,
     Consensus,
     Pool,
     Chain,
@@ -79,7 +112,7 @@ impl Part {
     }
 }
 
-const STOP_ORDER: [Part; 4] = [Part::Edge, Part::Consensus, Part::Pool, Part::Chain];
+const STOP_ORDER: [Part; 5] = [Part::Edge, Part::Network, Part::Consensus, Part::Pool, Part::Chain];
 
 /// How a task ended.
 struct Exit {
@@ -98,6 +131,8 @@ pub struct Node {
     pub genesis: Hash,
     /// The last final block.
     pub heads: watch::Receiver<Head>,
+    /// Other nodes.
+    pub peers: network::Handle,
     /// The pool's front door.
     pub pool: Sender<PoolRequest>,
     /// Blocks by height.
@@ -112,7 +147,7 @@ pub struct Node {
 
 /// Starts a node.
 pub async fn assemble(plan: Plan) -> Result<Node> {
-    let Plan { config, spec, base_path, keys, sign_without_guard } = plan;
+    let Plan { config, spec, base_path, role } = plan;
     let home = base_path.join("chains").join(&spec.id);
     std::fs::create_dir_all(&home)
         .with_context(|| format!("cannot make the folder {}", home.display()))?;
@@ -120,7 +155,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let mut tasks = Tasks::default();
     let stops: [CancellationToken; STOP_ORDER.len()] = Default::default();
     let stop_on_drop = stops.clone().map(CancellationToken::drop_guard);
-    let [edge, consensus_stop, pool_stop, chain_stop] = &stops;
+    let [edge, network_stop, consensus_stop, pool_stop, chain_stop] = &stops;
 
     // Addresses, before anything runs: one that is taken is the likeliest fault of a start.
     let server = rpc::Server::bind(&config.rpc).await?;
@@ -132,67 +167,103 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let metrics_address =
         metrics_listener.as_ref().map(|listener| listener.local_addr()).transpose()?;
 
+    // The network: owns all connections.
+    let genesis = chain::genesis_hash(&spec.genesis)?;
+    let folder = home.join("network");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let key = network::load_or_create_key(folder.join("node_key"))?;
+    let (swarm, peers, inbound) = network::Network::new(
+        network::Setup {
+            config: with_bootnodes(config.network.clone(), &spec.bootnodes)?,
+            key,
+            genesis,
+            role: role.in_network(),
+            agent: format!("artel/{}", env!("CARGO_PKG_VERSION")),
+            folder,
+        },
+        &mut registry,
+    )?;
+    let network::Inbound { gossip, requests: asked, peers: mut peer_events } = inbound;
+    let [votes_gossip, bodies_gossip, heads_gossip, transactions_gossip] = gossip;
+    let [status_asked, bodies_asked, blocks_asked, state_asked, blobs_asked] = asked;
+    let numbers = Arc::new(Numbers::new(chain_shell::now_ms()));
+    tasks.add(Part::Network, "network", swarm.run(network_stop.clone()).map(|ended| Ok(ended?)));
+
     // The chain: owns the database.
     let chain_config = chain::Config {
         path: home.join("db"),
         storage: config.storage.clone(),
         ..chain::Config::default()
     };
+    if let Some(checkpoint) = config.sync.checkpoint()? {
+        let begin = Begin {
+            config: &chain_config,
+            genesis: &spec.genesis,
+            genesis_hash: genesis,
+            checkpoint,
+            network: &peers,
+            events: &mut peer_events,
+        };
+        begin.run().await?;
+    }
     let chain = Chain::open(&chain_config, &spec.genesis)?;
-    let (genesis, head) = (chain.genesis(), chain.head().clone());
+    let head = chain.head().clone();
     let (database, verifier) = (chain.database().clone(), chain.verifier().clone());
-    let validators = runtime::validator_set(&head.snapshot);
-    let registered = validators.get(&keys.account).with_context(|| {
-        let (account, chain) = (keys.account, &spec.id);
-        format!("{account} is no validator of the chain '{chain}': give the session key of one")
-    })?;
-    ensure!(
-        registered.vote_key == keys.vote.public() && registered.vrf_key == keys.vrf.public(),
-        "the chain knows other session keys of {}: its vote key is 0x{}, its VRF key 0x{}",
-        keys.account,
-        hex::encode(registered.vote_key),
-        hex::encode(registered.vrf_key)
-    );
     let (head_sender, heads) = watch::channel(head.clone());
 
     // Channels: whoever receives owns the work.
     let (commands, command_inbox) = bounded(chain_shell::COMMANDS_MAX);
-    let (consensus_sender, consensus_inbox) = bounded(consensus_shell::INBOX_MAX);
     let (control, control_inbox) = bounded(chain_shell::COMMANDS_MAX);
     let (requests, request_inbox) = bounded(pool_shell::REQUESTS_MAX);
     let (batches, batch_inbox) = bounded(verify_shell::BATCHES_MAX);
     let (proofs, proof_inbox) = bounded(chain_shell::PROOFS_MAX);
     let (verdicts, verdict_inbox) = bounded(verify_shell::BATCHES_MAX);
+    let (arrived, arrivals) = bounded(transactions_shell::ARRIVED_MAX);
+    let (taken, taken_inbox) = mpsc::channel(transactions_shell::TAKEN_MAX);
+    let (told, told_inbox) = mpsc::channel(gossip_shell::TOLD_MAX);
+    let (hints, hint_inbox) = mpsc::channel(sync_shell::HINTS_MAX);
+    let (consensus_sender, consensus_inbox) = bounded(consensus_shell::INBOX_MAX);
+    let (heard_sender, heard_inbox) = bounded(gossip_shell::HEARD_MAX);
 
     // Consensus: owns the write-ahead log and the guard.
-    let (store, recovered) = FileStore::open(&home.join("consensus"), &genesis)?;
-    let without = match (head.height, sign_without_guard) {
-        (0, _) => WithoutRecord::NewChain,
-        (_, true) => WithoutRecord::Override,
-        (_, false) => WithoutRecord::ExistingChain { started_ms: chain_shell::now_ms() },
-    };
-    if head.height > 0 && recovered.guard.is_none() && !sign_without_guard {
-        tracing::warn!(
-            "the last-signed guard is missing, so this validator signs nothing until it sees others \
-             go on; if it is the chain's only validator, start it with --sign-without-guard"
-        );
+    let (mut author, mut proof, mut starter) = (None, None, None);
+    if let Role::Validator { keys, sign_without_guard } = role {
+        check_keys(&keys, &head, &spec.id)?;
+        let (store, recovered) = FileStore::open(&home.join("consensus"), &genesis)?;
+        let without = match (head.height, sign_without_guard) {
+            (0, _) => WithoutRecord::NewChain,
+            (_, true) => WithoutRecord::Override,
+            (_, false) => WithoutRecord::ExistingChain { started_ms: chain_shell::now_ms() },
+        };
+        if head.height > 0 && recovered.guard.is_none() && !sign_without_guard {
+            tracing::warn!(
+                "the last-signed guard is missing, so this validator signs nothing until it sees others \
+                 go on; if it is the chain's only validator, start it with --sign-without-guard"
+            );
+        }
+        let ValidatorKeys { account, vote, vrf } = *keys;
+        let message = PeerProof::signed_bytes(&genesis, &peers.local_peer().to_bytes());
+        proof = Some(PeerProof { account, signature: vote.sign(&message) });
+        let key = ed25519_dalek::SigningKey::from_bytes(&vote.to_seed());
+        let identity = Identity { genesis, account, key };
+        let core = Consensus::new(config.consensus.clone(), identity, recovered, without)?;
+        author = Some(chain_shell::Author { account, vrf });
+        starter = Some(sync_shell::Starter { inbox: consensus_sender.clone(), account });
+        let (inbox, heard, chain) = (consensus_inbox, heard_inbox, commands.clone());
+        let shell = consensus_shell::Shell { core, store, inbox, heard, told, chain };
+        tasks.add_thread(Part::Consensus, "consensus", consensus_stop, move |stop| {
+            shell.run(stop)
+        })?;
     }
-    let identity = Identity {
-        genesis,
-        account: keys.account,
-        key: ed25519_dalek::SigningKey::from_bytes(&keys.vote.to_seed()),
-    };
-    let core = Consensus::new(config.consensus.clone(), identity, recovered, without)?;
-    let first = Input::Start {
-        height: head.height.checked_add(1).context("the chain is at its last height")?,
-        validators,
-        parent: head.hash,
-        certificate: head.certificate.as_deref().cloned(),
-    };
+
+    let is_validator = starter.is_some();
+    let consensus_sender = is_validator.then_some(consensus_sender);
+    let heard_sender = is_validator.then_some(heard_sender);
 
     let shell = chain_shell::Shell {
         chain,
-        author: chain_shell::Author { account: keys.account, vrf: keys.vrf },
+        author,
         transactions_max: config.block.transactions_max,
         commands: command_inbox,
         proofs: proof_inbox,
@@ -200,6 +271,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         pool: control,
         heads: head_sender,
         metrics: ChainMetrics::new(&mut registry),
+        evidence: Vec::new(),
     };
     tasks.add_thread(Part::Chain, "chain", chain_stop, move |stop| shell.run(stop))?;
 
@@ -212,19 +284,60 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         verifier: verifier.clone(),
         control: control_inbox,
         requests: request_inbox,
+        arrivals,
+        taken,
         batches,
         verdicts: verdict_inbox,
-        consensus: consensus_sender,
+        consensus: consensus_sender.clone(),
         metrics: pool_metrics,
     };
     tasks.add_thread(Part::Pool, "txpool", pool_stop, move |stop| shell.run(stop))?;
-    let shell = verify_shell::Shell { verifier, batches: batch_inbox, verdicts };
+    let shell = verify_shell::Shell { verifier: verifier.clone(), batches: batch_inbox, verdicts };
     tasks.add_thread(Part::Pool, "verify", pool_stop, move |stop| shell.run(stop))?;
 
-    let shell = consensus_shell::Shell { core, store, inbox: consensus_inbox, chain: commands };
-    tasks.add_thread(Part::Consensus, "consensus", consensus_stop, move |stop| {
-        shell.run(first, stop)
-    })?;
+    // What peers say, each kind by its own task.
+    let recent = Recent::default();
+    let shell = gossip_shell::Shell {
+        genesis,
+        network: peers.clone(),
+        numbers: numbers.clone(),
+        votes: votes_gossip,
+        proposals: bodies_gossip,
+        requests: bodies_asked,
+        told: told_inbox,
+        consensus: heard_sender,
+        chain: commands.clone(),
+        heads: heads.clone(),
+        verifier: verifier.clone(),
+        recent: recent.clone(),
+        hints,
+    };
+    tasks.add(Part::Network, "gossip", shell.run(network_stop.clone()));
+    let shell = transactions_shell::Shell {
+        network: peers.clone(),
+        numbers,
+        taken: taken_inbox,
+        gossip: transactions_gossip,
+        pool: arrived,
+        verifier,
+    };
+    tasks.add(Part::Network, "transactions", shell.run(network_stop.clone()));
+    let (progress, syncing) = watch::channel(sync_shell::Progress::default());
+    let shell = sync_shell::Shell {
+        genesis,
+        network: peers.clone(),
+        events: peer_events,
+        announced: heads_gossip,
+        asked: status_asked,
+        hints: hint_inbox,
+        heads: heads.clone(),
+        chain: commands,
+        recent,
+        proof,
+        consensus: starter,
+        progress,
+    };
+    tasks.add(Part::Network, "sync", shell.run(network_stop.clone()));
 
     // Blobs: those of tasks are kept, others are not.
     let blobs = Arc::new(blobs::Store::open(&home.join("blobs"), config.blobs.clone())?);
@@ -235,6 +348,26 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         metrics: BlobMetrics::new(&mut registry),
     };
     tasks.add_thread(Part::Edge, "blobs", edge, move |stop| shell.run(stop))?;
+    let exports = Exports::open(&home.join("states"))?;
+    if config.sync.serve_states {
+        let shell = states_shell::Shell {
+            exports: exports.clone(),
+            heads: heads.clone(),
+            database: database.clone(),
+            every: config.sync.serve_every_blocks,
+        };
+        tasks.add_thread(Part::Edge, "states", edge, move |stop| shell.run(stop))?;
+    }
+    let shell = serve_shell::Shell {
+        network: peers.clone(),
+        blocks: blocks_asked,
+        state: state_asked,
+        blobs: blobs_asked,
+        database: database.clone(),
+        exports: exports.clone(),
+        store: blobs.clone(),
+    };
+    tasks.add(Part::Network, "serve", shell.run(network_stop.clone()));
 
     // Servers.
     let backend = Backend {
@@ -242,7 +375,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         database: database.clone(),
         pool: requests.clone(),
         proofs,
-        blobs,
+        blobs: blobs.clone(),
         chain: ChainInfo {
             name: spec.name.clone(),
             chain_type: spec.chain_type.clone(),
@@ -251,9 +384,13 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         node: NodeInfo {
             name: NODE_NAME.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            peers: 0,
-            is_validator: true,
+            is_validator,
         },
+        peers: Arc::new(Peers {
+            network: peers.clone(),
+            progress: syncing.clone(),
+            fetcher: Fetcher::new(peers.clone(), blobs),
+        }),
     };
     let server = server.start(backend, &mut registry)?;
     let (stop, stopped) = (edge.clone(), server.clone().stopped());
@@ -264,7 +401,8 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     });
     tasks.add(Part::Edge, "rpc", stopped.map(Ok));
     if let Some(listener) = metrics_listener {
-        let server = metrics::serve(listener, Arc::new(registry), edge.clone());
+        let health = health::Health { progress: syncing.clone(), peers: peers.overview() };
+        let server = metrics::serve(listener, Arc::new(registry), health, edge.clone());
         tasks.add(Part::Edge, "metrics", server);
     }
     tracing::info!(chain = %spec.name, %genesis, rpc = %rpc_address, "started");
@@ -273,6 +411,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         metrics_address,
         genesis,
         heads,
+        peers,
         pool: requests,
         database,
         verified,
@@ -280,6 +419,34 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         stops,
         _stop_on_drop: stop_on_drop,
     })
+}
+
+/// The settings with the nodes that the chain's specification begins with.
+fn with_bootnodes(mut config: network::Config, bootnodes: &[String]) -> Result<network::Config> {
+    for text in bootnodes {
+        let address = text.parse();
+        config.bootnodes.push(address.with_context(|| {
+            format!("the chain spec's bootnode '{text}' is no address: /ip4/…/tcp/…/p2p/… is one")
+        })?);
+    }
+    Ok(config)
+}
+
+/// A validator that signs with other keys than the chain knows of it would never be heard.
+fn check_keys(keys: &ValidatorKeys, head: &Head, chain: &str) -> Result<()> {
+    let validators = runtime::validator_set(&head.snapshot);
+    let account = keys.account;
+    let Some(registered) = validators.get(&account) else {
+        tracing::warn!(%account, chain, "this validator is not elected: it follows until it is");
+        return Ok(());
+    };
+    ensure!(
+        registered.vote_key == keys.vote.public() && registered.vrf_key == keys.vrf.public(),
+        "the chain knows other session keys of {account}: its vote key is 0x{}, its VRF key 0x{}",
+        hex::encode(registered.vote_key),
+        hex::encode(registered.vrf_key)
+    );
+    Ok(())
 }
 
 impl Node {

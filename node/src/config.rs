@@ -2,6 +2,9 @@
 //! counts.
 
 use anyhow::{Context, Result, anyhow, ensure};
+use chain::snapshot_sync::EXPORT_BLOCKS;
+use network::Multiaddr;
+use runtime::light::Checkpoint;
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -19,6 +22,10 @@ pub struct Config {
     pub node: NodeConfig,
     /// The server for dapps and tools.
     pub rpc: rpc::Config,
+    /// Other nodes.
+    pub network: network::Config,
+    /// Beginning late, and helping others to.
+    pub sync: SyncConfig,
     /// The server for Prometheus.
     pub metrics: MetricsConfig,
     /// The database.
@@ -67,6 +74,39 @@ impl Default for BlockConfig {
     }
 }
 
+/// Beginning late, and helping others to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SyncConfig {
+    /// A block that the operator vouches for, as `HEIGHT:HASH`, younger than nine days: a node without a chain begins with
+    /// the state after a later one instead of all blocks.
+    pub trusted: Option<String>,
+    /// Whether states are made ready for nodes that begin so.
+    pub serve_states: bool,
+    /// They are those after blocks whose heights are multiples of this.
+    pub serve_every_blocks: u32,
+}
+
+impl Default for SyncConfig {
+    fn default() -> Self {
+        Self { trusted: None, serve_states: true, serve_every_blocks: EXPORT_BLOCKS }
+    }
+}
+
+impl SyncConfig {
+    /// The block that the operator vouches for.
+    pub fn checkpoint(&self) -> Result<Option<Checkpoint>> {
+        let Some(text) = &self.trusted else { return Ok(None) };
+        let parsed = text.split_once(':').and_then(|(height, hash)| {
+            Some(Checkpoint { height: height.parse().ok()?, hash: hash.parse().ok()? })
+        });
+        let checkpoint = parsed.with_context(|| {
+            format!("the trusted block '{text}' is not HEIGHT:HASH, such as 120000:0x5f…")
+        })?;
+        Ok(Some(checkpoint))
+    }
+}
+
 /// The server for Prometheus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -83,6 +123,13 @@ impl Default for MetricsConfig {
     fn default() -> Self {
         Self { enabled: true, host: Ipv4Addr::LOCALHOST.into(), port: 9615 }
     }
+}
+
+/// Settings for nodes of one machine: they listen on loopback, on a port that is free if it is 0.
+pub fn on_loopback(port: u16) -> network::Config {
+    let address = format!("/ip4/{}/tcp/{port}", Ipv4Addr::LOCALHOST);
+    let address: Multiaddr = address.parse().expect("it is in the form of addresses");
+    network::Config { listen: vec![address], private_addresses: true, ..Default::default() }
 }
 
 impl Config {
@@ -109,7 +156,13 @@ impl Config {
             self.block.transactions_max > 0,
             "block.transactions_max is 0: set it to 1 or more"
         );
+        self.network.validate().map_err(|why| anyhow!("network.{why}"))?;
         self.txpool.validate()?;
+        self.sync.checkpoint()?;
+        ensure!(
+            self.sync.serve_every_blocks > 0,
+            "sync.serve_every_blocks is 0: set it to 1 or more"
+        );
         self.consensus.validate()?;
         self.agent.validate()?;
         Ok(())

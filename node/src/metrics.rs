@@ -1,5 +1,6 @@
-//! The server for Prometheus, on a port of its own.
+//! The server for Prometheus and health, on a port of its own.
 
+use crate::health::{self, Health};
 use anyhow::{Context, Result};
 use axum::{Router, extract::State, http::header, routing::get};
 use prometheus_client::{encoding::text::encode, registry::Registry};
@@ -20,9 +21,11 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 pub async fn serve(
     listener: TcpListener,
     registry: Arc<Registry>,
+    health: Health,
     stop: CancellationToken,
 ) -> Result<()> {
     let app = Router::new().route("/metrics", get(render)).with_state(registry);
+    let app = app.merge(health::routes(health));
     axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await?;
     Ok(())
 }

@@ -441,6 +441,32 @@ pub struct MarketView {
     pub claim_seed: Hash,
 }
 
+/// A node that is connected: of the answer of `artel_peers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerView {
+    /// Its identity.
+    pub id: String,
+    /// Where it is.
+    pub address: String,
+    /// Whether the node that was asked made the connection.
+    pub is_outbound: bool,
+    /// What it does: validator, agent or gateway, if it says so.
+    pub role: Option<String>,
+    /// What it runs.
+    pub agent: String,
+    /// Height of its newest block, if it told.
+    pub height: Option<Height>,
+    /// Hash of that block.
+    pub hash: Option<Hash>,
+    /// Round trip in milliseconds, if it was measured.
+    pub ping_ms: Option<u64>,
+    /// 0 for a good peer, below for one with faults.
+    pub score: i32,
+    /// Whether it is never dropped for room.
+    pub is_reserved: bool,
+}
+
 /// Who decides a block: the answer of `artel_validators`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -102,6 +102,7 @@ impl Bench {
             author: self.accounts[0],
             origin_round: 0,
             now_ms: 1_000,
+            certificate: None,
             widened: Vec::new(),
             evidence: Vec::new(),
             transactions,

@@ -17,6 +17,8 @@ pub struct BuildRequest<'a> {
     /// The proposer's clock, in milliseconds since 1970. A clock that lags behind the head counts as the head's time and
     /// one millisecond.
     pub now_ms: Moment,
+    /// Proof that the head is final with more votes than the one it was committed with, if there is one.
+    pub certificate: Option<Certificate>,
     /// Certificates of the last blocks with votes that came late. What adds nobody is left out.
     pub widened: Vec<Certificate>,
     /// Validators that signed two things where they may sign one. What proves nothing, or nothing new, is left out.
@@ -58,7 +60,7 @@ impl Chain {
         let head = self.head.clone();
         let mut inherents = Inherents {
             time_ms: request.now_ms.max(head.time_ms.saturating_add(1)),
-            parent_certificate: head.certificate.as_deref().cloned(),
+            parent_certificate: wider(request.certificate.take(), head.certificate.as_deref()),
             ..Inherents::default()
         };
         let evidence = std::mem::take(&mut request.evidence);
@@ -122,6 +124,18 @@ impl Chain {
             new_rules: runtime::brings_rules(state, self.head.next_height()),
         }
     }
+}
+
+/// The certificate with more votes, of two for one block.
+fn wider(new: Option<Certificate>, known: Option<&Certificate>) -> Option<Certificate> {
+    let votes = |certificate: &Certificate| certificate.signatures.len();
+    let is_wider = |new: &Certificate| {
+        known.is_some_and(|known| {
+            (new.height, new.round, new.block) == (known.height, known.round, known.block)
+                && votes(new) > votes(known)
+        })
+    };
+    new.filter(is_wider).or_else(|| known.cloned())
 }
 
 /// Applies what fits, in order, until the time is over.

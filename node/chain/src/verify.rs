@@ -129,6 +129,12 @@ impl Verifier {
         self.lock().insert(transactions.into_iter());
     }
 
+    /// Transactions by their hashes, as far as they are remembered: of a block that came as hashes alone.
+    pub fn get(&self, hashes: &[Hash]) -> Vec<Option<Arc<PooledTx>>> {
+        let known = self.lock();
+        hashes.iter().map(|hash| known.get(hash).cloned()).collect()
+    }
+
     /// Forgets transactions that a block included.
     pub(crate) fn forget<'a>(&self, hashes: impl IntoIterator<Item = &'a Hash>) {
         let mut known = self.lock();

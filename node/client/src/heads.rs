@@ -9,7 +9,7 @@ use codec::{Decode, DecodeAll};
 use jsonrpsee::{core::client::Subscription, rpc_params};
 use pallets::system::{EventRecord, Phase};
 use primitives::{Hash, Height, OpaqueTransaction};
-use runtime::RuntimeEvent;
+use runtime::{RuntimeEvent, view::PeerView};
 
 /// A finalised block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub struct BlockEvents {
 }
 
 impl Client {
+    /// The nodes that the node is connected to.
+    pub async fn peers(&self) -> Result<Vec<PeerView>, Error> {
+        self.rpc().request("artel_peers", rpc_params![]).await
+    }
+
     /// Hash of the last finalised block.
     pub async fn finalised_hash(&self) -> Result<Hash, Error> {
         self.rpc().request("chain_getFinalizedHead", rpc_params![]).await

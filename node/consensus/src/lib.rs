@@ -18,6 +18,7 @@ mod replay;
 pub mod store;
 mod timers;
 mod types;
+mod verify;
 pub mod wal;
 
 pub use crate::core::Consensus;
@@ -38,6 +39,7 @@ pub use types::{
     POWER_TOTAL_MAX, ROUND_MAX, Step, Time, VALIDATORS_MAX, Validators, ValidatorsError,
     proposal_bytes, vote_bytes,
 };
+pub use verify::{VerifyError, is_in_turn};
 
 #[cfg(test)]
 mod tests;

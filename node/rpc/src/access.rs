@@ -10,7 +10,15 @@ use std::{
 
 /// Methods that cost much though nobody pays for it: a block's worth of execution. Whoever may reach the server from
 /// elsewhere is not served with them unless the operator says so.
-const UNSAFE: &[&str] = &["artel_trace", "system_dryRun", "system_dryRunAt"];
+const UNSAFE: &[&str] = &[
+    "artel_peers",
+    "artel_trace",
+    "system_addReservedPeer",
+    "system_dryRun",
+    "system_dryRunAt",
+    "system_removeReservedPeer",
+    "system_reservedPeers",
+];
 
 /// About what a request takes of one core, in microseconds; less where it is short, so that nobody meets the bound by asking fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

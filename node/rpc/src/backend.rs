@@ -1,10 +1,11 @@
 //! What the server works with: handles that the node's shells fill. It owns nothing but copies of them.
 
-use blobs::Store;
+use blobs::{Cid, Store};
 use chain::Head;
 use crossbeam_channel::Sender;
-use primitives::{AccountId, Hash, Nonce, OpaqueTransaction, RawKey, proof::Proof};
-use runtime::{ChainType, InvalidTransaction, Properties};
+use futures::future::BoxFuture;
+use primitives::{AccountId, Hash, Height, Nonce, OpaqueTransaction, RawKey, proof::Proof};
+use runtime::{ChainType, InvalidTransaction, Properties, view::PeerView};
 use std::sync::Arc;
 use storage::Database;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -30,6 +31,48 @@ pub struct Backend {
     pub chain: ChainInfo,
     /// What the node says of itself.
     pub node: NodeInfo,
+    /// Other nodes.
+    pub peers: Arc<dyn Peers>,
+}
+
+/// The node's place among others.
+pub trait Peers: Send + Sync {
+    /// How it is now.
+    fn view(&self) -> NetworkView;
+
+    /// Keeps a connection to the node at this address, whatever the limits are.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the address.
+    fn reserve(&self, address: String) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Treats a reserved peer, named by its identity, like all others again.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the identity.
+    fn release(&self, peer: String) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Fetches a blob that is not here from others. Whether it is here now.
+    fn fetch(&self, cid: Cid) -> BoxFuture<'static, bool>;
+}
+
+/// A node's place among others, as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkView {
+    /// The node's identity.
+    pub local: String,
+    /// Addresses on which it listens, and at which others reach it.
+    pub addresses: Vec<String>,
+    /// Nodes that it is connected to.
+    pub peers: Vec<PeerView>,
+    /// Its height when it began.
+    pub starting_height: Height,
+    /// The highest block that peers have.
+    pub highest_height: Height,
+    /// Whether it fetches blocks.
+    pub is_syncing: bool,
 }
 
 /// What the chain's specification tells clients.
@@ -50,8 +93,6 @@ pub struct NodeInfo {
     pub name: String,
     /// Version of the software.
     pub version: String,
-    /// Other nodes that this one is connected to.
-    pub peers: usize,
     /// Whether it takes part in making blocks.
     pub is_validator: bool,
 }

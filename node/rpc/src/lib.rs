@@ -22,7 +22,8 @@ mod socket;
 mod subscriber;
 
 pub use backend::{
-    Backend, ChainInfo, NodeInfo, PoolRequest, ProofRequest, SubmitError, TxStatus, UPDATES_MAX,
+    Backend, ChainInfo, NetworkView, NodeInfo, Peers, PoolRequest, ProofRequest, SubmitError,
+    TxStatus, UPDATES_MAX,
 };
 pub use config::{
     BATCH_MAX, BLOCKING_MAX, BROADCAST_BYTES_MAX, BROADCASTS_MAX, BURST_S, CONNECTIONS_MAX, Config,

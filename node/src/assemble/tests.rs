@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::node::session_keys;
+use crate::{cli::node::session_keys, config::on_loopback};
 use client::{
     Client,
     pallets::tasks::{Cid, Policy},
@@ -21,13 +21,18 @@ const WAIT: Duration = Duration::from_secs(60);
 fn plan(folder: &Path, rpc_port: u16) -> Plan {
     let mut config = Config::default();
     (config.rpc.port, config.metrics.port) = (rpc_port, 0);
+    config.network = on_loopback(0);
     Plan {
         config,
         spec: ChainSpec::dev(),
         base_path: folder.to_owned(),
-        keys: session_keys("//Alice").expect("it is a secret URI"),
-        sign_without_guard: false,
+        role: validator("//Alice"),
     }
+}
+
+fn validator(uri: &str) -> Role {
+    let keys = session_keys(uri).expect("it is a secret URI").into();
+    Role::Validator { keys, sign_without_guard: false }
 }
 
 /// Starts as soon as nobody has the folder any more.
@@ -64,8 +69,7 @@ async fn the_test_network_makes_blocks_with_its_first_validator_alone() {
     let folder = TempDir::new().expect("a temporary folder");
     let spec = ChainSpec::testnet();
     let genesis = chain::genesis_hash(&spec.genesis).expect("the spec is valid");
-    let keys = session_keys("//Testnet//Validator//1").expect("it is a secret URI");
-    let plan = Plan { spec, keys, ..plan(folder.path(), 0) };
+    let plan = Plan { spec, role: validator("//Testnet//Validator//1"), ..plan(folder.path(), 0) };
     let node = assemble(plan).await.expect("it starts");
     assert_eq!(node.genesis, genesis);
     let mut heads = node.heads.clone();

@@ -1,6 +1,7 @@
 //! `artel bench`: what this machine can do. The last line of each is one JSON object; `rpc` prints a table without `--json`.
 
 mod feed;
+mod finality;
 mod load;
 mod machine;
 mod rpc;
@@ -16,6 +17,8 @@ use clap::Subcommand;
 pub enum BenchCommand {
     /// Transfers per second through a whole node: pool, consensus, execution, state root, disk.
     Transfers(transfers::TransfersArgs),
+    /// Time to finality and transfers per second of a network of several validators, as a client sees them.
+    Finality(finality::FinalityArgs),
     /// Tasks per second through the chain, and the time from a task's creation to its payment.
     Tasks(tasks::TasksArgs),
     /// Requests per second over WebSocket, beside the same work inside the process, and where the time goes.
@@ -30,6 +33,9 @@ pub enum BenchCommand {
 pub fn run(command: BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Transfers(args) => transfers::run(args),
+        BenchCommand::Finality(args) => {
+            tokio::runtime::Runtime::new()?.block_on(finality::run(args))
+        }
         BenchCommand::Tasks(args) => tasks::run(args),
         BenchCommand::Rpc(args) => rpc::run(&args),
         BenchCommand::Load(args) => load::run(&args),

@@ -7,9 +7,9 @@ use super::{
     transfers::{ENDOWMENT, numbered, sign},
 };
 use crate::{
-    assemble::{Node, Plan, assemble},
+    assemble::{Node, Plan, Role, assemble},
     cli::node::session_keys,
-    config::Config,
+    config::{Config, on_loopback},
     logging,
 };
 use anyhow::{Context, Result, anyhow, ensure};
@@ -149,13 +149,16 @@ fn named_runtime() -> Result<Runtime> {
 fn plan(base_path: &Path, spec: ChainSpec) -> Result<Plan> {
     let mut config = Config::default();
     (config.rpc.port, config.metrics.enabled) = (0, false);
+    config.network = on_loopback(0);
     config.validate()?;
     Ok(Plan {
         config,
         spec,
         base_path: base_path.to_owned(),
-        keys: session_keys(crate::cli::dev::VALIDATOR)?,
-        sign_without_guard: false,
+        role: Role::Validator {
+            keys: session_keys(crate::cli::dev::VALIDATOR)?.into(),
+            sign_without_guard: false,
+        },
     })
 }
 

@@ -291,6 +291,7 @@ impl Market {
             author: self.author,
             origin_round: 0,
             now_ms: self.now_ms,
+            certificate: None,
             widened: Vec::new(),
             evidence: Vec::new(),
             transactions: transactions.to_vec(),

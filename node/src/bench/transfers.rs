@@ -5,9 +5,9 @@ use super::{
     machine, percentile,
 };
 use crate::{
-    assemble::{Node, Plan, assemble},
+    assemble::{Node, Plan, Role, assemble},
     cli::node::session_keys,
-    config::Config,
+    config::{Config, on_loopback},
     logging,
 };
 use anyhow::{Result, ensure};
@@ -74,6 +74,7 @@ pub fn run(args: TransfersArgs) -> Result<()> {
     spec.genesis.Balances.balances.extend(pairs.iter().map(|p| (p.public().into(), ENDOWMENT)));
     let mut config = Config::default();
     (config.rpc.port, config.metrics.enabled) = (0, false);
+    config.network = on_loopback(0);
     if let Some(count) = args.block_size {
         config.block.transactions_max = count;
     }
@@ -82,8 +83,10 @@ pub fn run(args: TransfersArgs) -> Result<()> {
         config,
         spec,
         base_path: home.path().to_owned(),
-        keys: session_keys(crate::cli::dev::VALIDATOR)?,
-        sign_without_guard: false,
+        role: Role::Validator {
+            keys: session_keys(crate::cli::dev::VALIDATOR)?.into(),
+            sign_without_guard: false,
+        },
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

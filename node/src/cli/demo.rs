@@ -1,11 +1,10 @@
 //! `artel demo`: the whole way of real tasks, on a chain of their own.
 
-use super::{
-    amount,
-    dev::{self, AGENT, Home},
-    task::follow,
+use super::{amount, dev::Home, task::follow};
+use crate::{
+    localnet::{Localnet, Plan, Role, agent_uri},
+    logging,
 };
-use crate::{config::Config, logging};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use client::{Client, TaskLimits, view::ResultView};
@@ -19,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Whose task is computed.
 const REQUESTER: &str = "//Charlie";
@@ -27,6 +26,12 @@ const REQUESTER: &str = "//Charlie";
 const REWARD: Balance = Balance::new(2_000_000_000_000);
 /// Longest that a task may take here; seconds are usual.
 const TASK_WAIT_MAX: Duration = Duration::from_secs(120);
+/// Nodes that compute tasks.
+const AGENTS: usize = 3;
+/// Longest that nodes may take to find each other; seconds are usual.
+const PEERS_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How often is looked whether they have.
+const LOOK: Duration = Duration::from_millis(200);
 /// Lines of an output that are shown.
 const SHOWN_LINES: usize = 12;
 /// Limits of the demo's tasks.
@@ -56,13 +61,27 @@ pub async fn run(args: DemoArgs) -> Result<()> {
     logging::start(&args.log, false)?;
     let input = std::fs::read(&args.file)
         .with_context(|| format!("cannot read the input {}", args.file.display()))?;
-    let mut config = Config::default();
-    (config.rpc.port, config.metrics.enabled) = (0, false);
     let home = Home::new(None)?;
-    println!("== a chain starts: one validator, one agent, data in {}", home.path().display());
-    let mut node = dev::start(config.clone(), home.path(), false).await?;
-    dev::add_agent(&mut node, config, home.path()).await?;
-    let client = Client::connect(&format!("ws://{}", node.rpc_address)).await?;
+    println!(
+        "== a network starts: four validators, three agents, a gateway, data in {}",
+        home.path().display()
+    );
+    let network = Localnet::start(Plan {
+        program: std::env::current_exe().context("cannot find this program")?,
+        folder: home.path(),
+        validators: 4,
+        agents: AGENTS,
+        gateways: 1,
+        rpc_port: 0,
+        log: args.log.clone(),
+        flags: Vec::new(),
+        endowed: Vec::new(),
+        places: Vec::new(),
+    })
+    .await?;
+    let gateway = network.first(Role::Gateway).context("one was started")?;
+    let client = gateway.client().await?;
+    wait_for_peers(&client, network.members.len() - 1).await?;
 
     let parties = Parties::new()?;
     let before = parties.show(&client, "before").await?;
@@ -86,29 +105,54 @@ pub async fn run(args: DemoArgs) -> Result<()> {
     println!("   all accounts together: {was} before; {is} after and {gone} burned by fees");
     let adds_up = after.money.checked_add(burned) == Some(before.money);
     ensure!(adds_up, "money was made or lost: that is a bug");
-    println!("\nTo keep a chain running: artel dev --base-path ./artel-data");
+    println!("\nTo keep such a network running: artel localnet --base-path ./artel-net");
     println!("Then open it in polkadot-js or any Substrate client at ws://127.0.0.1:9944,");
     println!("and post a task: artel task submit PROGRAM.wasm --input FILE --signer //Alice");
-    node.stop().await
+    network.stop().await
+}
+
+/// Shows how the gateway, which began with one address, finds all others.
+async fn wait_for_peers(client: &Client, count: usize) -> Result<()> {
+    let found = timeout(PEERS_WAIT_MAX, async {
+        loop {
+            let peers = client.peers().await?;
+            if peers.len() >= count {
+                return anyhow::Ok(peers);
+            }
+            sleep(LOOK).await;
+        }
+    });
+    let peers = found.await.context("the nodes did not find each other in time")??;
+    println!("   the gateway knew one address and has found {} nodes:", peers.len());
+    for peer in peers {
+        let role = peer.role.as_deref().unwrap_or("node");
+        println!("   {role:<9} {} {}", peer.id, peer.address);
+    }
+    Ok(())
 }
 
 /// Who takes part.
 struct Parties {
     requester: Pair,
-    agent: AccountId,
+    agents: Vec<AccountId>,
 }
 
 impl Parties {
     fn new() -> Result<Self> {
         let requester = Pair::from_uri(Scheme::Sr25519, REQUESTER)?;
-        let agent = Pair::from_uri(Scheme::Sr25519, AGENT)?.account();
-        Ok(Self { requester, agent })
+        let agent = |number| Pair::from_uri(Scheme::Sr25519, &agent_uri(number));
+        let agents: Result<Vec<_>, _> =
+            (1..=AGENTS).map(|n| agent(n).map(|p| p.account())).collect();
+        Ok(Self { requester, agents: agents? })
     }
 
     /// Prints what the parties have, and gives the sum of what all accounts have.
     async fn show(&self, client: &Client, when: &str) -> Result<Sum> {
         println!("== balances {when}");
-        for (role, account) in [("requester", self.requester.account()), ("agent", self.agent)] {
+        let agents = self.agents.iter().map(|agent| ("agent", *agent));
+        for (role, account) in
+            std::iter::once(("requester", self.requester.account())).chain(agents)
+        {
             let info = client.account(&account).await?;
             let (free, held) = (amount::format(info.data.free), amount::format(info.data.reserved));
             println!("   {role:<9} {account}  free {free}, held {held}");

@@ -2,8 +2,8 @@
 
 use super::{NodeOptions, chain_spec, node::session_keys, signal};
 use crate::{
-    assemble::{Node, Plan, assemble},
-    config::Config,
+    assemble::{Node, Plan, Role, assemble},
+    config::{Config, on_loopback},
 };
 use anyhow::{Context, Result};
 use clap::Args;
@@ -83,16 +83,32 @@ impl Home {
 }
 
 /// Starts the node of a development chain.
-pub async fn start(config: Config, base_path: PathBuf, sign_without_guard: bool) -> Result<Node> {
+pub async fn start(
+    mut config: Config,
+    base_path: PathBuf,
+    sign_without_guard: bool,
+) -> Result<Node> {
     let spec = chain_spec::load(&config.node.chain)?;
-    let keys = session_keys(VALIDATOR)?;
-    assemble(Plan { config, spec, base_path, keys, sign_without_guard }).await
+    if config.network == network::Config::default() {
+        config.network = on_loopback(0);
+    }
+    let role = Role::Validator { keys: session_keys(VALIDATOR)?.into(), sign_without_guard };
+    assemble(Plan { config, spec, base_path, role }).await
 }
 
 /// Adds an agent to a node; it sees the chain through JSON-RPC, as one in a process of its own does.
 pub async fn add_agent(node: &mut Node, config: Config, base_path: PathBuf) -> Result<()> {
+    add_worker(node, config, base_path, Sr25519Pair::from_uri(AGENT)?).await
+}
+
+/// Adds an agent with this key.
+pub async fn add_worker(
+    node: &mut Node,
+    config: Config,
+    base_path: PathBuf,
+    key: Sr25519Pair,
+) -> Result<()> {
     let client = Client::connect(&format!("ws://{}", node.rpc_address)).await?;
-    let key = Sr25519Pair::from_uri(AGENT)?;
     let agent = agent::Agent::start(config.agent, client, key, &base_path.join("agent")).await?;
     node.add_edge("agent", |stop| async move { Ok(agent.run(stop).await?) });
     Ok(())

@@ -3,14 +3,17 @@
 mod account;
 mod agent;
 mod amount;
+mod backup;
 pub mod chain_spec;
 mod completions;
 mod demo;
 pub(crate) mod dev;
 mod explain;
 pub mod key;
-pub(crate) mod node;
+mod localnet;
+pub mod node;
 mod output;
+mod peers;
 mod signal;
 mod signer;
 pub(crate) mod task;
@@ -18,6 +21,7 @@ pub(crate) mod task;
 use crate::{config::Config, logging};
 use anyhow::{Context as _, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use network::Multiaddr;
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 /// Artel: a proof-of-stake chain for verifiable computing. Post a task, and whoever computes it is paid.
@@ -42,6 +46,14 @@ enum Command {
     Dev(dev::DevArgs),
     /// Run a node of a chain.
     Node(node::NodeArgs),
+    /// Run a network of several nodes on this machine.
+    Localnet(localnet::LocalnetArgs),
+    /// Show whom a node is connected to, and how far it is.
+    Peers(peers::PeersArgs),
+    /// Copy the chain of a node that is stopped.
+    Backup(backup::BackupArgs),
+    /// Make a node's folder from a copy.
+    Restore(backup::RestoreArgs),
     /// Run an agent of its own, connected to a node.
     Agent(agent::AgentArgs),
     /// Post tasks, follow them and fetch their results.
@@ -90,6 +102,28 @@ pub struct NodeOptions {
     /// Name of the node in logs.
     #[arg(long, value_name = "NAME", env = "ARTEL_NAME")]
     pub name: Option<String>,
+    /// Address to listen on for other nodes, such as /ip4/0.0.0.0/tcp/30333; may be repeated.
+    #[arg(long, value_name = "ADDRESS", env = "ARTEL_LISTEN", value_delimiter = ',')]
+    pub listen: Vec<Multiaddr>,
+    /// A node to begin with, such as /ip4/1.2.3.4/tcp/30333/p2p/12D3…; may be repeated.
+    #[arg(long, value_name = "ADDRESS", env = "ARTEL_BOOTNODES", value_delimiter = ',')]
+    pub bootnode: Vec<Multiaddr>,
+    /// A node to stay connected to whatever the limits are; may be repeated.
+    #[arg(long, value_name = "ADDRESS", env = "ARTEL_RESERVED", value_delimiter = ',')]
+    pub reserved: Vec<Multiaddr>,
+    /// Connect to reserved nodes alone: a validator behind its sentries.
+    #[arg(long)]
+    pub reserved_only: bool,
+    /// Tell and dial private and loopback addresses: for networks on one machine or in one house.
+    #[arg(long)]
+    pub private_addresses: bool,
+    /// Find nodes of the local network by multicast.
+    #[arg(long)]
+    pub mdns: bool,
+    /// Begin with the state after a late block instead of all blocks: a block that you vouch for,
+    /// younger than nine days.
+    #[arg(long, value_name = "HEIGHT:HASH", env = "ARTEL_TRUSTED")]
+    pub trusted: Option<String>,
     /// Port of JSON-RPC over HTTP and WebSocket; 0 takes a free one.
     #[arg(long, value_name = "PORT", env = "ARTEL_RPC_PORT")]
     pub rpc_port: Option<u16>,
@@ -141,6 +175,18 @@ impl NodeOptions {
         config.rpc.methods = self.rpc_methods.unwrap_or(config.rpc.methods);
         config.metrics.port = self.prometheus_port.unwrap_or(config.metrics.port);
         config.metrics.enabled &= !self.no_prometheus;
+        let network = &mut config.network;
+        if !self.listen.is_empty() {
+            network.listen.clone_from(&self.listen);
+        }
+        network.bootnodes.extend(self.bootnode.iter().cloned());
+        network.reserved.extend(self.reserved.iter().cloned());
+        network.reserved_only |= self.reserved_only;
+        network.private_addresses |= self.private_addresses;
+        network.mdns |= self.mdns;
+        if self.trusted.is_some() {
+            config.sync.trusted.clone_from(&self.trusted);
+        }
         config.validate()?;
         Ok(config)
     }
@@ -196,9 +242,13 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Completions(args) => completions::run(args, &mut Cli::command()),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => backup::restore(args),
         Command::Bench(command) => crate::bench::run(command),
         Command::Dev(args) => block_on(dev::run(args)),
         Command::Node(args) => block_on(node::run(args)),
+        Command::Localnet(args) => block_on(localnet::run(args)),
+        Command::Peers(args) => block_on(peers::run(args)),
         Command::Agent(args) => block_on(agent::run(args)),
         Command::Task(command) => block_on(task::run(command)),
         Command::Account(command) => block_on(account::run(command)),

@@ -8,8 +8,9 @@ use chain::{
 use codec::{Decode, Encode};
 use consensus::{Input, Proposed, Verdict};
 use crossbeam_channel::{Receiver, Sender, never, select_biased};
+use pallets::{offences::check_evidence, session::WIDEN_BLOCKS_MAX};
 use primitives::{
-    AccountId, Block, Certificate, Hash, Height, Moment,
+    AccountId, Block, Certificate, Evidence, Hash, Height, Moment, Offence,
     crypto::{pair::Sr25519Pair, vrf},
 };
 use rpc::ProofRequest;
@@ -29,6 +30,8 @@ pub const PROOFS_MAX: usize = 8;
 /// Proofs take at most one part in so many of the thread's time: those of older blocks take the later ones out of the tree,
 /// and consensus waits meanwhile.
 const PROOFS_SHARE: u32 = 5;
+/// Most pieces of evidence that wait for a block.
+const EVIDENCE_MAX: usize = 64;
 /// Longest sleep, so that a stop is noticed soon.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 /// Execution ends at this share of the time that a round gives the proposer, so that the block
@@ -43,9 +46,13 @@ pub enum Command {
         height: Height,
         /// Round in which it will be proposed.
         round: u32,
+        /// Proof that the parent is final, with all votes that are known.
+        certificate: Option<Certificate>,
         /// When the round gives up.
         deadline: Instant,
     },
+    /// A validator signed two things where it may sign one: a block of ours should say so.
+    Report(Evidence),
     /// Check a block.
     Check {
         /// Height of the block.
@@ -64,6 +71,31 @@ pub enum Command {
         /// Its bytes, should it have to be executed again.
         body: consensus::Bytes,
     },
+    /// Execute a proposed block ahead, where there is no consensus.
+    Prepare {
+        /// The block; its header and body belong together.
+        block: Arc<Block>,
+    },
+    /// Make a block final that others have decided. Its certificate is verified.
+    Import {
+        /// Why it is final.
+        certificate: Certificate,
+        /// The block.
+        block: Arc<Block>,
+        /// What became of it.
+        answer: oneshot::Sender<Result<Head, Refused>>,
+    },
+}
+
+/// Why a block with a good certificate can't be imported: it does not follow the head, or it breaks a rule, which no
+/// certified block does unless more than a third of the validators do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("block {height} cannot be imported: {reason}")]
+pub struct Refused {
+    /// Its height.
+    pub height: Height,
+    /// Why.
+    pub reason: String,
 }
 
 /// What a validator proposes with.
@@ -78,22 +110,24 @@ pub struct Author {
 pub struct Shell {
     /// The core.
     pub chain: Chain,
-    /// What blocks are made with.
-    pub author: Author,
+    /// What blocks are made with, if they are made here.
+    pub author: Option<Author>,
     /// Most transactions of a block that is built here.
     pub transactions_max: usize,
     /// What to do.
     pub commands: Receiver<Command>,
     /// What to prove while there is nothing else to do.
     pub proofs: Receiver<ProofRequest>,
-    /// Where answers go.
-    pub consensus: Sender<Input>,
+    /// Where answers go, if there is consensus here.
+    pub consensus: Option<Sender<Input>>,
     /// The pool thread.
     pub pool: Sender<Control>,
     /// Who wants to know of each final block.
     pub heads: watch::Sender<Head>,
     /// What is counted.
     pub metrics: ChainMetrics,
+    /// Evidence that no block has yet, as far as this node knows.
+    pub evidence: Vec<Evidence>,
 }
 
 impl Shell {
@@ -130,11 +164,24 @@ impl Shell {
 
     fn on_command(&mut self, command: Command) -> Result<()> {
         match command {
-            Command::Build { height, round, deadline } => self.build(height, round, deadline),
+            Command::Build { height, round, certificate, deadline } => {
+                self.build(height, round, certificate, deadline)
+            }
+            Command::Report(evidence) => {
+                self.note_evidence(evidence);
+                Ok(())
+            }
             Command::Check { height, proposed, block, body } => {
                 self.check(height, proposed, block, &body)
             }
             Command::Commit { certificate, body } => self.commit(certificate, &body),
+            Command::Prepare { block } => self.prepare(&block),
+            Command::Import { certificate, block, answer } => {
+                let result = self.import(certificate, Arc::unwrap_or_clone(block))?;
+                // Who asked may have gone.
+                let _ = answer.send(result);
+                Ok(())
+            }
         }
     }
 
@@ -150,7 +197,14 @@ impl Shell {
         Ok(())
     }
 
-    fn build(&mut self, height: Height, round: u32, deadline: Instant) -> Result<()> {
+    fn build(
+        &mut self,
+        height: Height,
+        round: u32,
+        certificate: Option<Certificate>,
+        deadline: Instant,
+    ) -> Result<()> {
+        let Some(Author { account, vrf: key }) = &self.author else { return Ok(()) };
         let head = self.chain.head();
         if head.height.checked_add(1) != Some(height) {
             tracing::warn!(height, head = head.height, "a block was asked for that is not next");
@@ -160,13 +214,18 @@ impl Shell {
         let late = start + deadline.saturating_duration_since(start) / EXECUTION_SHARE;
         let transactions = self.take();
         let offered = transactions.len();
-        let Author { account, vrf: key } = &self.author;
+        let mut widened = Vec::new();
+        for before in 1..=WIDEN_BLOCKS_MAX {
+            let height = height.saturating_sub(before + 1);
+            widened.extend(self.chain.database().certificate(height)?);
+        }
         let built = self.chain.build(BuildRequest {
             author: *account,
             origin_round: round,
             now_ms: now_ms(),
-            widened: Vec::new(),
-            evidence: Vec::new(),
+            certificate,
+            widened,
+            evidence: self.evidence.clone(),
             transactions,
             sign_vrf: &|message| vrf::sign(key, runtime::VRF_LABEL, message).0,
             is_late: &mut || Instant::now() >= late,
@@ -231,6 +290,7 @@ impl Shell {
                 Ok(Some(if fits { Verdict::Valid } else { Verdict::Invalid }))
             }
             Err(CheckError::Fault(Fault::TooEarly { .. })) => Ok(None),
+            Err(CheckError::Fault(Fault::ExtrinsicsRoot { .. })) => Ok(Some(Verdict::Forged)),
             Err(CheckError::Fault(fault)) => {
                 tracing::warn!(block = %expected, %fault, "a block breaks a rule");
                 Ok(Some(Verdict::Invalid))
@@ -239,9 +299,42 @@ impl Shell {
         }
     }
 
+    /// Executes a block that may become final, so that the certificate finds it done. Whether it is valid shows then.
+    fn prepare(&mut self, block: &Block) -> Result<()> {
+        if block.header.parent_hash != self.chain.head().hash {
+            return Ok(());
+        }
+        let request = CheckRequest { block: block.clone(), now_ms: None, seed: seed() };
+        match self.chain.check(request) {
+            Ok(_) | Err(CheckError::Fault(_)) => Ok(()),
+            Err(CheckError::Local(error)) => Err(error.into()),
+        }
+    }
+
+    fn import(&mut self, certificate: Certificate, block: Block) -> Result<Result<Head, Refused>> {
+        let (start, height) = (Instant::now(), block.header.number);
+        let ahead_before = unknown_rules_ahead(&self.chain.head().snapshot);
+        match self.chain.import(block, certificate, seed()) {
+            Ok(Some(Committed { head, included, .. })) => {
+                self.note(start, ahead_before, &head, included.len())?;
+                self.heads.send_replace(head.clone());
+                self.tell_pool(Control::Head { head: head.clone(), included });
+                Ok(Ok(head))
+            }
+            // Consensus was faster.
+            Ok(None) => Ok(Ok(self.chain.head().clone())),
+            Err(CheckError::Fault(fault)) => Ok(Err(Refused { height, reason: fault.to_string() })),
+            Err(CheckError::Local(error)) => Err(error.into()),
+        }
+    }
+
     fn commit(&mut self, certificate: Certificate, body: &[u8]) -> Result<()> {
         let start = Instant::now();
         let (height, hash) = (certificate.height, certificate.block);
+        if self.chain.head().height >= height {
+            // Peers were faster, and consensus is about to hear of it.
+            return Ok(());
+        }
         let ahead_before = unknown_rules_ahead(&self.chain.head().snapshot);
         let committed = match self.chain.commit(&hash, certificate.clone()) {
             Err(chain::Error::UnknownBlock(_)) => {
@@ -255,13 +348,7 @@ impl Shell {
             result => result?,
         };
         let Committed { head, included, .. } = committed;
-        warn_of_rules(ahead_before, &head);
-        self.metrics.committed.observe(start.elapsed().as_secs_f64());
-        self.metrics.note(&head, included.len());
-        self.metrics.note_history(self.chain.database())?;
-        let count = included.len();
-        let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(height, block = %hash, count, elapsed_ms, "final");
+        self.note(start, ahead_before, &head, included.len())?;
         let due_in_ms = runtime::next_due(&head.snapshot).map(|due| due.saturating_sub(now_ms()));
         self.answer(Input::Committed {
             height,
@@ -277,10 +364,43 @@ impl Shell {
         Ok(())
     }
 
+    /// Keeps evidence for the next block of this node.
+    fn note_evidence(&mut self, evidence: Evidence) {
+        let Some(offence) = evidence.offence() else { return };
+        let is_known = self.evidence.iter().any(|known| known.offence() == Some(offence));
+        if !is_known && self.evidence.len() < EVIDENCE_MAX {
+            let Offence { height, round, step, validator } = offence;
+            tracing::warn!(%validator, height, round, ?step, "a validator signed two things where it may sign one");
+            self.evidence.push(evidence);
+        }
+    }
+
+    /// Logs and counts a final block, and forgets evidence that it has, or that has become too old.
+    fn note(
+        &mut self,
+        start: Instant,
+        ahead_before: Option<(u32, Height)>,
+        head: &Head,
+        count: usize,
+    ) -> Result<()> {
+        warn_of_rules(ahead_before, head);
+        let (next, genesis) = (head.next_height(), self.chain.genesis());
+        self.evidence
+            .retain(|evidence| check_evidence(&head.snapshot, next, &genesis, evidence).is_ok());
+        self.metrics.committed.observe(start.elapsed().as_secs_f64());
+        self.metrics.note(head, count);
+        self.metrics.note_history(self.chain.database())?;
+        let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(height = head.height, block = %head.hash, count, elapsed_ms, "final");
+        Ok(())
+    }
+
     /// Consensus and the pool end before the chain when the node stops; what they are told then
     /// does not matter.
     fn answer(&self, input: Input) {
-        let _ = self.consensus.send(input);
+        if let Some(consensus) = &self.consensus {
+            let _ = consensus.send(input);
+        }
     }
 
     fn tell_pool(&self, control: Control) {

@@ -1,17 +1,18 @@
 //! The consensus thread: owns the core, the write-ahead log and the guard.
 
-use super::chain;
+use super::{chain, gossip::Told};
 use anyhow::{Context, Result, bail};
 use consensus::{
-    Consensus, Fault, Input, Output, Time, Timer,
+    Consensus, Fault, Input, Message, Output, Time, Timer,
     store::{FileStore, Store},
 };
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, Sender, never, select_biased};
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     time::{Duration, Instant},
 };
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Most inputs that wait: answers of the chain and hints of the pool.
@@ -25,34 +26,45 @@ pub struct Shell {
     pub core: Consensus,
     /// Where what must survive a crash is kept.
     pub store: FileStore,
-    /// Answers and hints.
+    /// The start, then answers and hints.
     pub inbox: Receiver<Input>,
+    /// What other validators say.
+    pub heard: Receiver<Message>,
+    /// What is said to them.
+    pub told: mpsc::Sender<Told>,
     /// The chain thread.
     pub chain: Sender<chain::Command>,
 }
 
 impl Shell {
-    /// Starts with `first` and runs until `stop` fires. An error stops the node: nothing that was
-    /// not synced was sent.
-    pub fn run(mut self, first: Input, stop: &CancellationToken) -> Result<()> {
+    /// Runs until `stop` fires. An error stops the node: nothing that was not synced was sent.
+    pub fn run(mut self, stop: &CancellationToken) -> Result<()> {
         let mut timers = Timers::default();
         let mut outputs = Vec::new();
-        let mut input = Some(first);
+        let (inbox, mut heard) = (self.inbox.clone(), self.heard.clone());
         while !stop.is_cancelled() {
-            if let Some(input) = input.take() {
-                self.core.step(timers.now(), input, &mut outputs);
-                for output in outputs.drain(..) {
-                    self.perform(output, &mut timers)?;
-                }
-            }
-            input = match timers.next() {
-                Next::Elapsed(timer) => Some(Input::Elapsed(timer)),
-                Next::Wait(wait) => match self.inbox.recv_timeout(wait) {
-                    Ok(input) => Some(input),
-                    Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            let input = match timers.next() {
+                Next::Elapsed(timer) => Input::Elapsed(timer),
+                // Answers first: they end what the validators wait for.
+                Next::Wait(wait) => select_biased! {
+                    recv(inbox) -> input => match input {
+                        Ok(input) => input,
+                        Err(_) => return Ok(()),
+                    },
+                    recv(heard) -> message => match message {
+                        Ok(message) => Input::Received(message),
+                        Err(_) => {
+                            heard = never();
+                            continue;
+                        }
+                    },
+                    default(wait) => continue,
                 },
             };
+            self.core.step(timers.now(), input, &mut outputs);
+            for output in outputs.drain(..) {
+                self.perform(output, &mut timers)?;
+            }
         }
         Ok(())
     }
@@ -72,9 +84,9 @@ impl Shell {
             }
             // A timer that was cancelled goes off without effect: the core tells them apart.
             Output::Cancel(_) => Ok(()),
-            Output::Build { height, round, within_ms, .. } => {
+            Output::Build { height, round, within_ms, certificate, .. } => {
                 let deadline = Instant::now() + Duration::from_millis(within_ms);
-                self.ask(chain::Command::Build { height, round, deadline })
+                self.ask(chain::Command::Build { height, round, certificate, deadline })
             }
             Output::Check { height, proposed, block, body } => {
                 self.ask(chain::Command::Check { height, proposed, block, body })
@@ -82,12 +94,10 @@ impl Shell {
             Output::Commit { certificate, body } => {
                 self.ask(chain::Command::Commit { certificate, body })
             }
-            Output::Evidence(evidence) => {
-                tracing::warn!(?evidence, "a validator signed two things where it may sign one");
-                Ok(())
-            }
-            // A lone validator has nobody to tell, to ask or to follow.
-            Output::Broadcast(_) | Output::Want { .. } | Output::Behind { .. } => Ok(()),
+            Output::Evidence(evidence) => self.ask(chain::Command::Report(evidence)),
+            Output::Broadcast(message) => self.tell(Told::Broadcast(message)),
+            Output::Want { block, .. } => self.tell(Told::Want { block }),
+            Output::Behind { height } => self.tell(Told::Behind { height }),
             Output::Halt(fault @ (Fault::LogLost { .. } | Fault::BlocksLost { .. })) => bail!(
                 "{fault} (the record is {}, the log {}; without a record, a validator signs at once \
                  if it is started with --sign-without-guard)",
@@ -96,6 +106,14 @@ impl Shell {
             ),
             Output::Halt(fault) => bail!(fault),
         }
+    }
+
+    /// What is lost here is said again when nothing moves.
+    fn tell(&self, told: Told) -> Result<()> {
+        if self.told.try_send(told).is_err() {
+            tracing::warn!("the network is too busy for what consensus says");
+        }
+        Ok(())
     }
 
     fn ask(&self, command: chain::Command) -> Result<()> {

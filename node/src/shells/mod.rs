@@ -1,8 +1,17 @@
 //! One file per long task: each waits, steps its core, and performs what the core asks for, in order.
 
+pub mod begin;
 pub mod blobs;
+mod bodies;
 pub mod chain;
 pub mod consensus;
+pub mod gossip;
 pub mod metrics;
 pub mod pool;
+pub mod recent;
+pub mod serve;
+mod sets;
+pub mod states;
+pub mod sync;
+pub mod transactions;
 pub mod verify;

@@ -7,11 +7,16 @@ use super::{
 use chain::{Head, PooledTx, Received, Verifier};
 use consensus::Input;
 use crossbeam_channel::{Receiver, Sender, TrySendError, never, select};
+use network::Verdict;
 use primitives::{Hash, OpaqueTransaction};
 use rpc::{PoolRequest, SubmitError, TxStatus};
+use runtime::InvalidTransaction;
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -63,20 +68,80 @@ pub struct Shell {
     pub control: Receiver<Control>,
     /// From everybody else.
     pub requests: Receiver<PoolRequest>,
+    /// From peers.
+    pub arrivals: Receiver<Arrived>,
+    /// To peers: what clients handed in.
+    pub taken: mpsc::Sender<Vec<Arc<PooledTx>>>,
     /// To the verifying thread, and back.
     pub batches: Sender<Batch>,
     /// The verdicts on the batches, in their order.
     pub verdicts: Receiver<Verdicts>,
-    /// To consensus: that there is work.
-    pub consensus: Sender<Input>,
+    /// To consensus, if there is one here: that there is work.
+    pub consensus: Option<Sender<Input>>,
     /// What is counted.
     pub metrics: PoolMetrics,
 }
 
-/// Who submitted a transaction, and wants to know how that went.
-struct Submitter {
-    answer: oneshot::Sender<Result<Hash, SubmitError>>,
-    updates: Option<mpsc::Sender<TxStatus>>,
+/// Transactions that a peer passed on.
+pub struct Arrived {
+    /// The transactions.
+    pub transactions: Vec<OpaqueTransaction>,
+    /// Whether others should have them.
+    pub answer: oneshot::Sender<Verdict>,
+}
+
+/// Who submitted a transaction.
+enum Submitter {
+    /// A client, which wants to know how that went.
+    Client {
+        answer: oneshot::Sender<Result<Hash, SubmitError>>,
+        updates: Option<mpsc::Sender<TxStatus>>,
+    },
+    /// A peer, with others.
+    Peer(Arc<Tally>),
+}
+
+/// What the transactions of one message are worth together. It is told when the last of them is judged.
+struct Tally {
+    answer: Option<oneshot::Sender<Verdict>>,
+    is_good: AtomicBool,
+    is_bad: AtomicBool,
+}
+
+impl Tally {
+    fn new(answer: oneshot::Sender<Verdict>) -> Arc<Self> {
+        let (is_good, is_bad) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { answer: Some(answer), is_good, is_bad })
+    }
+
+    fn note(&self, result: &Result<Hash, SubmitError>) {
+        match result {
+            Ok(_) => self.is_good.store(true, Ordering::Relaxed),
+            // What no state makes valid. The others may have been valid where they came from.
+            Err(SubmitError::Invalid(
+                InvalidTransaction::BadProof
+                | InvalidTransaction::Call
+                | InvalidTransaction::BadSigner
+                | InvalidTransaction::MandatoryValidation
+                | InvalidTransaction::Custom(runtime::CUSTOM_BAD_ENCODING),
+            )) => self.is_bad.store(true, Ordering::Relaxed),
+            Err(_) => {}
+        }
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        let verdict = match (*self.is_bad.get_mut(), *self.is_good.get_mut()) {
+            (true, _) => Verdict::Reject,
+            (false, true) => Verdict::Accept,
+            (false, false) => Verdict::Ignore,
+        };
+        if let Some(answer) = self.answer.take() {
+            // If the network has stopped, nobody minds.
+            let _ = answer.send(verdict);
+        }
+    }
 }
 
 /// What is on its way into the pool.
@@ -94,12 +159,15 @@ impl Shell {
         let mut watchers = Watchers::default();
         let mut changes = Vec::new();
         let (verdicts, requests, nobody) = (self.verdicts.clone(), self.requests.clone(), never());
+        let (from_peers, no_peers) = (self.arrivals.clone(), never());
         while !stop.is_cancelled() {
             while let Ok(control) = self.control.try_recv() {
                 self.on_control(control, &mut watchers, &mut changes);
             }
             let has_room = arrivals.gathered.len() < BATCH_MAX;
             let requests = if has_room { &requests } else { &nobody };
+            // Clients of this node go before peers.
+            let from_peers = if has_room && requests.is_empty() { &from_peers } else { &no_peers };
             select! {
                 recv(self.control) -> control => match control {
                     Ok(control) => self.on_control(control, &mut watchers, &mut changes),
@@ -121,6 +189,16 @@ impl Shell {
                         while arrivals.gathered.len() < BATCH_MAX && self.control.is_empty() {
                             let Ok(request) = requests.try_recv() else { break };
                             self.on_request(request, &mut arrivals.gathered);
+                        }
+                    }
+                    Err(_) => return Ok(()),
+                },
+                recv(from_peers) -> arrived => match arrived {
+                    Ok(Arrived { transactions, answer }) => {
+                        let tally = Tally::new(answer);
+                        for bytes in transactions {
+                            let submitter = Submitter::Peer(tally.clone());
+                            self.gather(bytes, submitter, &mut arrivals.gathered);
                         }
                     }
                     Err(_) => return Ok(()),
@@ -203,10 +281,11 @@ impl Shell {
         // Whoever asked may be gone by now; then nobody misses the answer.
         match request {
             PoolRequest::Submit { bytes, answer } => {
-                self.gather(bytes, Submitter { answer, updates: None }, gathered);
+                self.gather(bytes, Submitter::Client { answer, updates: None }, gathered);
             }
             PoolRequest::Watch { bytes, updates, answer } => {
-                self.gather(bytes, Submitter { answer, updates: Some(updates) }, gathered);
+                let updates = Some(updates);
+                self.gather(bytes, Submitter::Client { answer, updates }, gathered);
             }
             PoolRequest::Pending { answer } => {
                 let mut bytes = 0;
@@ -234,7 +313,9 @@ impl Shell {
         match self.pool.check_new(&tx.hash()) {
             Ok(()) => gathered.push((submitter, tx)),
             Err(refusal) => {
-                let _ = submitter.answer.send(Err(SubmitError::Refused(refusal)));
+                if let Submitter::Client { answer, .. } = submitter {
+                    let _ = answer.send(Err(SubmitError::Refused(refusal)));
+                }
             }
         }
     }
@@ -250,19 +331,34 @@ impl Shell {
     ) {
         let ready = self.pool.ready();
         let mut taken = Vec::with_capacity(verdicts.len());
-        for (Submitter { answer, updates }, verdict) in submitters.into_iter().zip(verdicts) {
+        let mut from_clients = Vec::new();
+        for (submitter, verdict) in submitters.into_iter().zip(verdicts) {
             let verdict = verdict.and_then(|(tx, validity)| match checked == self.head.hash {
                 true => Ok((tx, validity)),
                 false => validate(&self.head, &tx).map(|validity| (tx, validity)),
             });
+            let (answer, updates) = match submitter {
+                Submitter::Client { answer, updates } => (Ok(answer), updates),
+                Submitter::Peer(tally) => (Err(tally), None),
+            };
             let result = verdict.map_err(SubmitError::Invalid).and_then(|valid| {
                 let tx = valid.0.clone();
                 let hash = self.insert(valid, updates, watchers, changes)?;
+                if answer.is_ok() {
+                    from_clients.push(tx.clone());
+                }
                 taken.push(tx);
                 Ok(hash)
             });
             self.metrics.count(&result);
-            let _ = answer.send(result);
+            match answer {
+                Ok(answer) => drop(answer.send(result)),
+                Err(tally) => tally.note(&result),
+            }
+        }
+        if !from_clients.is_empty() {
+            // When the network can't follow, they are in this node's pool all the same.
+            let _ = self.taken.try_send(from_clients);
         }
         self.verifier.remember(&taken);
         if self.pool.ready() > ready {
@@ -300,7 +396,8 @@ impl Shell {
 
     /// Tells consensus that transactions wait. A full inbox has hints enough.
     fn hint_work(&self) {
-        match self.consensus.try_send(Input::WorkWaits) {
+        let Some(consensus) = &self.consensus else { return };
+        match consensus.try_send(Input::WorkWaits) {
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         }
     }

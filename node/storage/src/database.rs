@@ -18,6 +18,7 @@ use primitives::{
 };
 use rocksdb::{
     AsColumnFamilyRef, ColumnFamily, DBWithThreadMode, SingleThreaded, WriteBatch, WriteOptions,
+    checkpoint::Checkpoint,
 };
 use std::{
     path::{Path, PathBuf},
@@ -104,6 +105,12 @@ impl Database {
     /// How many writes were synced to disk since the database was opened.
     pub fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Copies the database as it is now into a folder that does not exist yet; files are linked where that is possible.
+    /// The copy is opened like any database.
+    pub fn copy_to(&self, path: &Path) -> Result<(), Error> {
+        Ok(Checkpoint::new(&self.db)?.create_checkpoint(path)?)
     }
 
     /// Height and hash of the last block committed; `None` before genesis.

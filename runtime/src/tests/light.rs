@@ -45,7 +45,7 @@ fn time_ms(height: Height) -> Moment {
 
 /// The time, and as many transactions as the height says.
 fn body(height: Height) -> Vec<OpaqueTransaction> {
-    let inherents = Inherents { time_ms: time_ms(height), parent_certificate: None };
+    let inherents = Inherents { time_ms: time_ms(height), ..Inherents::default() };
     let mut body = inherents.to_transactions();
     body.extend((0..height).map(|n| OpaqueTransaction(n.encode())));
     body

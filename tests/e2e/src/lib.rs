@@ -6,3 +6,5 @@ pub mod crash;
 pub mod crowd;
 mod memory;
 pub mod process;
+pub mod stranger;
+pub mod wires;

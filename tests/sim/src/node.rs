@@ -3,9 +3,9 @@
 use crate::plan::Ablation;
 use chain::{Chain, Config, Head, PooledTx, Received, sync};
 use consensus::{Body, Consensus, Identity, WithoutRecord, store::MemoryStore};
-use pallets::session;
+use pallets::staking::GenesisValidator;
 use primitives::{
-    AccountId, Balance, Hash, Height, Moment, OpaqueTransaction,
+    AccountId, Balance, Evidence, Hash, Height, Moment, OpaqueTransaction,
     crypto::{
         hash::blake2_256,
         pair::{Ed25519Pair, Sr25519Pair},
@@ -24,6 +24,10 @@ pub(crate) const EPOCH_MS: Moment = 1_700_000_000_000;
 const FOLLOW_MS: Moment = 1_500;
 /// Bodies that a node keeps for those that missed them.
 const BODIES_MAX: usize = 32;
+/// How long an era lasts, in milliseconds.
+const ERA_MS: Moment = 10_000;
+/// What a validator stakes for each unit of power.
+const STAKE: Balance = Balance::new(200_000_000_000_000);
 /// Accounts with money beside the nodes' own.
 pub(crate) const RICH: u64 = 8;
 /// Numbers of their keys begin here.
@@ -60,13 +64,16 @@ pub(crate) fn genesis(powers: &[u64]) -> Genesis {
     let nodes = (0..powers.len()).map(account);
     let others = (0..RICH).map(|place| rich(place).account());
     let mut genesis = testkit::genesis_with(nodes.chain(others).map(|account| (account, MONEY)));
-    let validator = |(node, power): (usize, &u64)| session::GenesisValidator {
+    let validator = |(node, power): (usize, &u64)| GenesisValidator {
         account: account(node),
         vote_key: Hash(vote_pair(node).public()),
         vrf_key: Hash(vrf_pair(node).public()),
-        power: *power,
+        stake: STAKE.checked_mul(u128::from(*power)).expect("powers are small"),
+        commission_ppm: 0,
     };
-    genesis.Session.validators = powers.iter().enumerate().map(validator).collect();
+    // Short, so that the validators change when liars are caught.
+    genesis.Staking.params.era_ms = ERA_MS;
+    genesis.Staking.validators = powers.iter().enumerate().map(validator).collect();
     genesis
 }
 
@@ -93,6 +100,8 @@ pub(crate) struct Running {
     /// The earliest tick that the sync machine was promised.
     pub(crate) wake_at: Option<Moment>,
     bodies: BTreeMap<(Height, Hash), Body>,
+    /// Evidence for the next block of this node.
+    pub(crate) evidence: Vec<Evidence>,
 }
 
 impl Node {
@@ -156,6 +165,7 @@ impl Node {
             consensus,
             wake_at: None,
             bodies: BTreeMap::new(),
+            evidence: Vec::new(),
             chain,
         });
         Ok(())

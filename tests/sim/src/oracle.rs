@@ -3,9 +3,13 @@
 
 use crate::{node, outcome::Outcome};
 use chain::Head;
-use codec::Encode;
+use codec::{Decode, Encode};
 use consensus::{Evidence, Message, Step, Validators};
-use primitives::{AccountId, Certificate, Hash, Height, ValidatorSet, check_certificate};
+use pallets::{offences::Event, system::EventRecord};
+use primitives::{
+    AccountId, Certificate, Hash, Height, StateRead, ValidatorSet, check_certificate,
+};
+use runtime::RuntimeEvent;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So often the invariants of the whole state are checked.
@@ -140,6 +144,7 @@ impl Oracle {
             None => self.fail(format!("head {height} of node {node} has no certificate")),
         }
         if is_first {
+            self.check_slashes(head);
             self.outcome.height = self.outcome.height.max(height);
             self.outcome.transactions += u64::try_from(included).unwrap_or(u64::MAX);
             if height.is_multiple_of(CHECKED_HEIGHTS)
@@ -149,6 +154,24 @@ impl Oracle {
             }
         }
         is_first
+    }
+
+    /// Only liars lose stake.
+    fn check_slashes(&mut self, head: &Head) {
+        let events = head.snapshot.get(&runtime::events_key()).unwrap_or_default();
+        let records = Vec::<EventRecord<RuntimeEvent, Hash>>::decode(&mut &events[..]);
+        let Ok(records) = records else {
+            return self.fail(format!("the events of block {} do not decode", head.height));
+        };
+        for record in records {
+            let RuntimeEvent::Offences(Event::Equivocation { validator, .. }) = record.event else {
+                continue;
+            };
+            self.outcome.slashed += 1;
+            if !self.liars.iter().any(|liar| node::account(*liar) == validator) {
+                self.fail(format!("{} loses stake at {}", name(&validator), head.height));
+            }
+        }
     }
 
     fn check_certificate(&mut self, node: usize, head: &Head, certificate: &Certificate) {

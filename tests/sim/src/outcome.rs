@@ -34,6 +34,8 @@ pub struct Outcome {
     pub liars: u64,
     /// See `liars`.
     pub caught: u64,
+    /// Equivocators that a block proved and the chain slashed.
+    pub slashed: u64,
     /// Heights with two different blocks.
     pub forks: u64,
     /// Slots in which an honest node sent two things.
@@ -89,6 +91,7 @@ impl Table {
         sums.evidence += outcome.evidence;
         sums.liars += outcome.liars;
         sums.caught += outcome.caught;
+        sums.slashed += outcome.slashed;
         sums.forks += outcome.forks;
         sums.double_signs += outcome.double_signs;
         sums.stalls += outcome.stalls;
@@ -117,6 +120,7 @@ impl fmt::Display for Table {
             ("evidence", sums.evidence),
             ("liars to catch", sums.liars),
             ("  of these caught", sums.caught),
+            ("slashes", sums.slashed),
             ("forks", sums.forks),
             ("double signs", sums.double_signs),
             ("stalls", sums.stalls),

@@ -102,7 +102,12 @@ impl World {
                 }
                 self.sync(node, sync::Input::Exists { height: height.saturating_sub(1) });
             }
-            Output::Evidence(evidence) => self.oracle.on_evidence(node, &evidence),
+            Output::Evidence(evidence) => {
+                self.oracle.on_evidence(node, &evidence);
+                if let Some(running) = &mut self.nodes[node].running {
+                    running.evidence.push(evidence);
+                }
+            }
             Output::Halt(fault) => self.oracle.fail(format!("node {node} halts: {fault}")),
         }
     }
@@ -139,6 +144,9 @@ impl World {
             author: node::account(node),
             origin_round: round,
             now_ms,
+            certificate: None,
+            widened: Vec::new(),
+            evidence: running.evidence.clone(),
             transactions,
             sign_vrf: &|message| vrf::sign(&node::vrf_pair(node), runtime::VRF_LABEL, message).0,
             is_late: &mut || false,
@@ -178,6 +186,7 @@ impl World {
                 Some(if fits { Verdict::Valid } else { Verdict::Invalid })
             }
             Err(CheckError::Fault(Fault::TooEarly { .. })) => None,
+            Err(CheckError::Fault(Fault::ExtrinsicsRoot { .. })) => Some(Verdict::Forged),
             Err(CheckError::Fault(_)) => Some(Verdict::Invalid),
             Err(CheckError::Local(error)) => {
                 self.oracle.fail(format!("node {node} cannot check: {error}"));

@@ -142,6 +142,7 @@ impl Fixture {
             author: dev(0).account,
             origin_round: 0,
             now_ms,
+            certificate: None,
             widened: Vec::new(),
             evidence: Vec::new(),
             transactions: self.verified(transactions),

@@ -32,7 +32,7 @@ fn changes(height: Height) -> bool {
 
 fn block(height: Height, parent_hash: Hash, state_root: Hash) -> Block {
     let time_ms = 1_000 * u64::from(height);
-    let body = Inherents { time_ms, parent_certificate: None }.to_transactions();
+    let body = Inherents { time_ms, ..Inherents::default() }.to_transactions();
     let set = ValidatorSet { validators: validators_after(height), seed: Hash::ZERO };
     let digest = runtime::make_digest(&Digested {
         author: AccountId([1; 32]),

@@ -69,6 +69,7 @@ fn build(
         author: dev(0).account,
         origin_round: 0,
         now_ms,
+        certificate: None,
         widened,
         evidence,
         transactions: Vec::new(),

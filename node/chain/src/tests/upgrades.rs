@@ -51,6 +51,7 @@ fn rules_that_the_program_lacks_are_its_own_fault_and_end_it() {
         author: dev(0).account,
         origin_round: 0,
         now_ms: 3_000,
+        certificate: None,
         widened: Vec::new(),
         evidence: Vec::new(),
         transactions: Vec::new(),

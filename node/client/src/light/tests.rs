@@ -46,7 +46,7 @@ fn validators_after(height: Height) -> Vec<ValidatorInfo> {
 fn body(height: Height) -> Vec<primitives::OpaqueTransaction> {
     static START_MS: LazyLock<Moment> = LazyLock::new(|| now_ms() - 100_000);
     let time_ms = *START_MS + 1_000 * u64::from(height);
-    Inherents { time_ms, parent_certificate: None }.to_transactions()
+    Inherents { time_ms, ..Inherents::default() }.to_transactions()
 }
 
 fn header(height: Height) -> Header {

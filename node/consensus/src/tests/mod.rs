@@ -7,4 +7,5 @@ mod proposers;
 mod runs;
 mod steps;
 mod store;
+mod verify;
 mod wal;

@@ -4,11 +4,12 @@ use crate::{args::Args, config::UPLOAD_BYTES_MAX, context::Context, error::Error
 use ::blobs::{Cid, READ_BYTES_MAX};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use runtime::view::{BlobPart, BlobView, Bytes};
+use std::sync::Arc;
 
 pub(crate) fn register(module: &mut Module) {
     module.blocking(&["artel_uploadBlob"], upload);
     module.blocking(&["artel_uploadBlock"], upload_block);
-    module.blocking(&["artel_blob"], blob);
+    module.large(&["artel_blob"], blob);
 }
 
 fn upload(cx: &Context, mut args: Args) -> Result<BlobView, Error> {
@@ -24,7 +25,8 @@ fn upload_block(cx: &Context, mut args: Args) -> Result<(), Error> {
     Ok(cx.backend.blobs.put_block(&cid, &block)?)
 }
 
-fn blob(cx: &Context, mut args: Args) -> Result<Option<BlobPart>, Error> {
+/// A part of a blob, which comes from other nodes if it is not here.
+async fn blob(cx: Arc<Context>, mut args: Args) -> Result<Option<BlobPart>, Error> {
     let cid = cid(&mut args)?;
     let offset: u64 = args.optional("offset")?.unwrap_or_default();
     let length: usize = args.optional("length")?.unwrap_or(READ_BYTES_MAX);
@@ -32,13 +34,19 @@ fn blob(cx: &Context, mut args: Args) -> Result<Option<BlobPart>, Error> {
         let text = format!("parameter `length` is {length}: {READ_BYTES_MAX} is the most");
         return Err(Error::Params(text));
     }
-    let blobs = &cx.backend.blobs;
-    let part = blobs.size(&cid).and_then(|size| Ok((size, blobs.read(&cid, offset, length)?)));
-    match part {
-        Ok((size, bytes)) => Ok(Some(BlobPart { size, offset, data: STANDARD.encode(bytes) })),
-        Err(::blobs::Error::Absent(_)) => Ok(None),
-        Err(error) => Err(error.into()),
+    if !cx.backend.blobs.has(&cid) && !cx.backend.peers.fetch(cid).await {
+        return Ok(None);
     }
+    cx.blocking(move |cx| {
+        let blobs = &cx.backend.blobs;
+        let part = blobs.size(&cid).and_then(|size| Ok((size, blobs.read(&cid, offset, length)?)));
+        match part {
+            Ok((size, bytes)) => Ok(Some(BlobPart { size, offset, data: STANDARD.encode(bytes) })),
+            Err(::blobs::Error::Absent(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await
 }
 
 /// A blob's name as text, or as 0x-hex of the bytes that calls and storage have.

@@ -5,8 +5,8 @@ use crate::module::Module;
 use primitives::{AccountId, Hash};
 use runtime::view::{
     AgentView, BlobPart, BlobView, Bytes, EstimateRequest, EstimateView, ExplainRequest,
-    ExplanationView, MarketView, PayoutView, TaskEventView, TaskFilter, TaskPage, TaskView,
-    TraceView, ValidatorsView,
+    ExplanationView, MarketView, PayoutView, PeerView, TaskEventView, TaskFilter, TaskPage,
+    TaskView, TraceView, ValidatorsView,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -152,8 +152,13 @@ fn blobs(describe: &mut Describe) -> Vec<Value> {
         ),
         describe.method::<Option<BlobPart>>(
             "artel_blob",
-            "A part of a blob; null if the blob is not here.",
+            "A part of a blob, which comes from other nodes if it is not here; null if nobody has it.",
             vec![cid, offset, length],
+        ),
+        describe.method::<Vec<PeerView>>(
+            "artel_peers",
+            "The nodes that this one is connected to.",
+            Vec::new(),
         ),
     ]
 }

@@ -3,7 +3,7 @@
 use crate::{PoolRequest, args::Args, context::Context, error::Error, module::Module};
 use codec::{DecodeAll, Encode};
 use primitives::{AccountId, Height, Nonce};
-use runtime::{ChainType, Properties};
+use runtime::{ChainType, Properties, view::PeerView};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -44,10 +44,19 @@ pub(crate) fn register(module: &mut Module) {
     module.method(&["system_nodeRoles"], |cx, _| {
         Ok([if cx.backend.node.is_validator { "Authority" } else { "Full" }])
     });
-    // There is no network yet: nobody is connected, nothing listens, and no key names the node.
-    module.method(&["system_peers"], |_, _| Ok(Vec::<Value>::new()));
-    module.method(&["system_localListenAddresses"], |_, _| Ok(Vec::<String>::new()));
-    module.method(&["system_localPeerId"], |_, _| Ok(String::new()));
+    module.method(&["system_peers"], |cx, _| Ok(peers(cx)));
+    module.method(&["system_reservedPeers"], |cx, _| Ok(reserved(cx)));
+    module.method(&["system_localListenAddresses"], |cx, _| Ok(cx.backend.peers.view().addresses));
+    module.method(&["system_localPeerId"], |cx, _| Ok(cx.backend.peers.view().local));
+    module.method(&["artel_peers"], |cx, _| Ok(cx.backend.peers.view().peers));
+    module.asynchronous(&["system_addReservedPeer"], |cx, mut args: Args| async move {
+        let address = args.next("peer")?;
+        cx.backend.peers.reserve(address).await.map_err(Error::Params)
+    });
+    module.asynchronous(&["system_removeReservedPeer"], |cx, mut args: Args| async move {
+        let peer = args.next("peerId")?;
+        cx.backend.peers.release(peer).await.map_err(Error::Params)
+    });
     module.asynchronous(&["system_accountNextIndex", "account_nextIndex"], next_index);
 }
 
@@ -73,12 +82,36 @@ pub(super) fn properties(properties: &Properties) -> PropertiesJson {
 
 fn health(cx: &Context) -> Health {
     let alone = cx.backend.chain.chain_type == ChainType::Development;
-    Health { peers: cx.backend.node.peers, is_syncing: false, should_have_peers: !alone }
+    let view = cx.backend.peers.view();
+    Health { peers: view.peers.len(), is_syncing: view.is_syncing, should_have_peers: !alone }
 }
 
 fn sync_state(cx: &Context) -> SyncState {
-    let height = cx.head().height;
-    SyncState { starting_block: height, current_block: height, highest_block: height }
+    let (height, view) = (cx.head().height, cx.backend.peers.view());
+    SyncState {
+        starting_block: view.starting_height,
+        current_block: height,
+        highest_block: view.highest_height.max(height),
+    }
+}
+
+/// Substrate's list of peers.
+fn peers(cx: &Context) -> Vec<Value> {
+    let peer = |peer: PeerView| {
+        let role = if peer.role.as_deref() == Some("validator") { "AUTHORITY" } else { "FULL" };
+        json!({
+            "peerId": peer.id,
+            "roles": role,
+            "bestHash": peer.hash.unwrap_or_default(),
+            "bestNumber": peer.height.unwrap_or_default(),
+        })
+    };
+    cx.backend.peers.view().peers.into_iter().map(peer).collect()
+}
+
+fn reserved(cx: &Context) -> Vec<String> {
+    let peers = cx.backend.peers.view().peers.into_iter();
+    peers.filter(|peer| peer.is_reserved).map(|peer| peer.id).collect()
 }
 
 /// The nonce of an account's next transaction, those in the pool counted.

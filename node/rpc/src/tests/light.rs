@@ -38,7 +38,7 @@ async fn a_stranger_follows_the_chain_by_what_a_node_says_and_believes_none_of_i
         "account": alice().account(),
         "voteKey": Hash(vote_pair().public()),
         "vrfKey": Hash(vrf_pair().public()),
-        "power": "1",
+        "power": "100000000000000",
     }]);
     assert_eq!(validators["validators"], expected);
 }

@@ -19,6 +19,7 @@ mod transactions;
 
 use crate::*;
 use ::chain::{BuildRequest, Chain, Head};
+use futures::future::{BoxFuture, FutureExt, ready};
 use jsonrpsee::{
     client_transport::ws::{Url, WsTransportClientBuilder},
     core::{
@@ -146,9 +147,9 @@ impl Node {
             node: NodeInfo {
                 name: "Artel Node".to_owned(),
                 version: "0.1.0-test".to_owned(),
-                peers: 0,
                 is_validator: true,
             },
+            peers: Arc::new(Alone),
         };
         let mut registry = Registry::default();
         let config = Config { port: 0, ..config };
@@ -167,6 +168,7 @@ impl Node {
             author: alice().account(),
             origin_round: 0,
             now_ms: head.time_ms + BLOCK_MS,
+            certificate: None,
             widened: Vec::new(),
             evidence: Vec::new(),
             transactions: verified.into_iter().map(|tx| tx.expect("it is signed well")).collect(),
@@ -306,4 +308,25 @@ fn hex(bytes: impl AsRef<[u8]>) -> String {
 /// No parameters.
 fn none() -> ArrayParams {
     rpc_params![]
+}
+
+/// A node that knows no others.
+struct Alone;
+
+impl Peers for Alone {
+    fn view(&self) -> NetworkView {
+        NetworkView::default()
+    }
+
+    fn reserve(&self, address: String) -> BoxFuture<'static, Result<(), String>> {
+        ready(Err(format!("'{address}' is no address"))).boxed()
+    }
+
+    fn release(&self, peer: String) -> BoxFuture<'static, Result<(), String>> {
+        ready(Err(format!("'{peer}' is no identity"))).boxed()
+    }
+
+    fn fetch(&self, _: ::blobs::Cid) -> BoxFuture<'static, bool> {
+        ready(false).boxed()
+    }
 }

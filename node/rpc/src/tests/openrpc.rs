@@ -105,6 +105,7 @@ async fn prepared() -> (Node, BTreeMap<&'static str, Vec<Value>>, Vec<TaskEventV
         ("artel_taskEvents", vec![task.clone()]),
         ("artel_agent", vec![alice.clone(), at.clone()]),
         ("artel_payouts", vec![json!({ "task": task })]),
+        ("artel_peers", Vec::new()),
         ("artel_market", vec![at.clone()]),
         ("artel_lightStart", vec![at.clone()]),
         ("artel_lightBlocks", vec![json!(1), json!(2)]),

@@ -14,6 +14,7 @@ pub(super) const METHODS: &[&str] = &[
     "artel_lightStart",
     "artel_market",
     "artel_payouts",
+    "artel_peers",
     "artel_task",
     "artel_taskEvents",
     "artel_tasks",
@@ -82,6 +83,7 @@ pub(super) const METHODS: &[&str] = &[
     "state_unsubscribeStorage",
     "subscribe_newHead",
     "system_accountNextIndex",
+    "system_addReservedPeer",
     "system_chain",
     "system_chainType",
     "system_dryRun",
@@ -93,6 +95,8 @@ pub(super) const METHODS: &[&str] = &[
     "system_nodeRoles",
     "system_peers",
     "system_properties",
+    "system_removeReservedPeer",
+    "system_reservedPeers",
     "system_syncState",
     "system_version",
     "transactionWatch_v1_submitAndWatch",
@@ -163,7 +167,7 @@ async fn chain_and_node_say_what_they_are() {
             "chainSpec_v1_properties",
             json!({ "ss58Format": 42, "tokenDecimals": 12, "tokenSymbol": "ARTL" }),
         ),
-        ("system_syncState", json!({ "startingBlock": 1, "currentBlock": 1, "highestBlock": 1 })),
+        ("system_syncState", json!({ "startingBlock": 0, "currentBlock": 1, "highestBlock": 1 })),
     ] {
         for params in [Value::Null, json!([])] {
             assert_eq!(node.ask::<Value>(method, params).await, expected, "{method}");

@@ -20,7 +20,8 @@ fn what_comes_in_is_checked_against_the_head_that_clients_see() {
     let (submit, requests) = bounded(1);
     let (batches, checked) = bounded(1);
     let (_verdicts, verdicts) = bounded(1);
-    let (consensus, _work) = bounded(1);
+    let (_peers, arrivals) = bounded(1);
+    let (taken, _told) = mpsc::channel(1);
     let shell = Shell {
         pool: Pool::new(txpool::Config::default(), head.height),
         head,
@@ -30,7 +31,9 @@ fn what_comes_in_is_checked_against_the_head_that_clients_see() {
         requests,
         batches,
         verdicts,
-        consensus,
+        arrivals,
+        taken,
+        consensus: None,
         metrics: PoolMetrics::new(&mut Registry::default()),
     };
     let stop = CancellationToken::new();

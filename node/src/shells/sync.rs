@@ -1,0 +1,501 @@
+//! The sync task: knows how far peers are, fetches the final blocks that this node lacks, tells of new ones, and starts
+//! consensus once this node is as far as the others.
+
+use super::{
+    chain::{Command, Refused},
+    recent::Recent,
+    sets::Sets,
+};
+use crate::wire::{Announcement, PeerProof, Status};
+use anyhow::{Result, bail};
+use chain::{
+    Head,
+    sync::{self, Final, Input, Output, Sync, Tip, wire},
+};
+use codec::Encode;
+use crossbeam_channel::Sender;
+use network::{
+    Gossip, Handle, PeerEvent, PeerFault, PeerId, Protocol, Request, RequestError, Topic, Verdict,
+};
+use primitives::{AccountId, Certificate, Hash, Height, ValidatorSet, check_certificate};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::{JoinSet, block_in_place},
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Most hints that wait; more say nothing new.
+pub const HINTS_MAX: usize = 64;
+/// How often time passes for the core.
+const TICK: Duration = Duration::from_millis(50);
+/// How often peers are asked how far they are, besides what they tell by themselves.
+const STATUS_EVERY: Duration = Duration::from_secs(20);
+/// How long a validator waits for others before it begins without having seen any.
+const LONELY_WAIT: Duration = Duration::from_secs(3);
+/// How long a validator that is behind may get nowhere before it begins all the same.
+const STUCK_WAIT: Duration = Duration::from_secs(15);
+/// How long a validator that decides blocks itself waits for its own certificate before it takes another's.
+const OWN_WAIT: Duration = Duration::from_millis(1_500);
+/// How long those who did not make a block wait for its author to tell of it.
+const AUTHOR_WAIT: Duration = Duration::from_millis(150);
+/// Most certificates of one height that are passed on: different votes make different ones.
+const PASSED_PER_HEIGHT_MAX: u32 = 2;
+/// Most certificates that wait to be told to the core.
+const LATER_MAX: usize = 256;
+
+/// That final blocks exist which this node does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// Who has them, or knows who does.
+    pub peer: Option<PeerId>,
+    /// Height of the highest.
+    pub height: Height,
+}
+
+/// How far this node is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Its height when it began.
+    pub starting: Height,
+    /// The highest block that peers have.
+    pub highest: Height,
+    /// Whether it fetches blocks.
+    pub is_syncing: bool,
+    /// Whether it has found out how far the others are.
+    pub is_settled: bool,
+    /// The newest block of each peer, as far as it told.
+    pub tips: BTreeMap<PeerId, (Height, Hash)>,
+}
+
+/// Consensus of a validator, to be started.
+pub struct Starter {
+    /// Where the start goes.
+    pub inbox: Sender<consensus::Input>,
+    /// Who this validator is.
+    pub account: AccountId,
+}
+
+/// What the task works with.
+pub struct Shell {
+    /// The chain.
+    pub genesis: Hash,
+    /// The network.
+    pub network: Handle,
+    /// Who comes and goes.
+    pub events: mpsc::Receiver<PeerEvent>,
+    /// Certificates of new blocks.
+    pub announced: mpsc::Receiver<Gossip>,
+    /// Who asks how far this node is.
+    pub asked: mpsc::Receiver<Request>,
+    /// That this node is behind.
+    pub hints: mpsc::Receiver<Hint>,
+    /// The last final block.
+    pub heads: watch::Receiver<Head>,
+    /// The chain.
+    pub chain: Sender<Command>,
+    /// Proposed blocks, which a certificate makes final.
+    pub recent: Recent,
+    /// That a validator runs this node.
+    pub proof: Option<PeerProof>,
+    /// Consensus, if there is one here.
+    pub consensus: Option<Starter>,
+    /// Who wants to know how far this node is.
+    pub progress: watch::Sender<Progress>,
+}
+
+type Answered = (PeerId, sync::RequestId, Result<Vec<u8>, RequestError>);
+type Told = (PeerId, Result<Vec<u8>, RequestError>);
+
+/// What the task remembers.
+struct State {
+    start: Instant,
+    core: Sync<PeerId>,
+    sets: Sets,
+    /// Members of the validator set that proofs were checked against.
+    members: Hash,
+    progress: sync::Progress,
+    moved: Instant,
+    /// Whether consensus decides blocks here.
+    decides: bool,
+    /// Blocks to import, in order.
+    queue: VecDeque<Final>,
+    /// The import under way.
+    importing: Option<oneshot::Receiver<Result<Head, Refused>>>,
+    /// Whether consensus has to hear of blocks that it did not decide itself.
+    restart: bool,
+    proofs: HashMap<PeerId, PeerProof>,
+    /// Certificates of each height that were passed on.
+    passed: BTreeMap<Height, u32>,
+    /// What the core hears of a little later.
+    later: VecDeque<(Instant, PeerId, wire::Status)>,
+    /// A new block that this node may have to tell of.
+    untold: Option<(Instant, Arc<Certificate>)>,
+    requests: JoinSet<Answered>,
+    statuses: JoinSet<Told>,
+    outputs: Vec<Output<PeerId>>,
+}
+
+impl Shell {
+    /// Runs until `stop` fires. An error means that this node must not go on.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<()> {
+        let head = self.heads.borrow_and_update().clone();
+        let mut state = State::new(self.genesis, &head);
+        let starting = head.height;
+        self.progress.send_modify(|progress| progress.starting = starting);
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ask_all = interval(STATUS_EVERY);
+        loop {
+            self.advance(&mut state)?;
+            let importing = async {
+                match &mut state.importing {
+                    Some(answer) => answer.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                changed = self.heads.changed() => match changed {
+                    Ok(()) => self.on_head(&mut state),
+                    Err(_) => return Ok(()),
+                },
+                imported = importing => {
+                    state.importing = None;
+                    match imported {
+                        Ok(Ok(_)) => state.restart = true,
+                        Ok(Err(Refused { height, reason })) => {
+                            state.queue.clear();
+                            state.step(Input::Refused { height, why: reason });
+                        }
+                        // The chain has ended, and this node with it.
+                        Err(_) => {}
+                    }
+                }
+                Some(event) = self.events.recv() => self.on_event(event, &mut state),
+                Some(gossip) = self.announced.recv() => self.on_announced(gossip, &mut state),
+                Some(request) = self.asked.recv() => self.on_asked(request, &mut state),
+                Some(hint) = self.hints.recv() => self.on_hint(hint, &mut state),
+                Some(answered) = state.requests.join_next() => {
+                    if let Ok((peer, id, result)) = answered {
+                        let input = match result {
+                            Ok(bytes) => Input::Response { peer, id, bytes },
+                            Err(_) => Input::Failed { peer, id },
+                        };
+                        state.step(input);
+                    }
+                }
+                Some(told) = state.statuses.join_next() => {
+                    if let Ok((peer, Ok(bytes))) = told {
+                        self.on_status(peer, &bytes, &mut state);
+                    }
+                }
+                _ = ask_all.tick() => self.ask_all(&mut state),
+                _ = tick.tick() => state.step(Input::Tick),
+            }
+        }
+    }
+
+    /// Does what the core wants, and whatever else is due.
+    fn advance(&self, state: &mut State) -> Result<()> {
+        while let Some(index) = state.later.iter().position(|(at, ..)| *at <= Instant::now()) {
+            let (_, peer, status) = state.later.remove(index).expect("found at this place");
+            state.step(Input::Status { peer, status });
+        }
+        for output in std::mem::take(&mut state.outputs) {
+            match output {
+                Output::Request { peer, id, request } => {
+                    let network = self.network.clone();
+                    state.requests.spawn(async move {
+                        let bytes = request.encode();
+                        (peer, id, network.ask(peer, Protocol::Blocks, bytes).await)
+                    });
+                }
+                Output::Import(blocks) => state.queue.extend(blocks),
+                Output::Punish { peer, fault } => {
+                    tracing::warn!(%peer, %fault, "a peer sent what no honest one does");
+                    self.network.report(peer, PeerFault::Invalid);
+                }
+                Output::Progress(progress) => state.progress = progress,
+                Output::Alarm(alarm) => bail!(alarm),
+            }
+        }
+        self.import(state);
+        self.start_consensus(state);
+        self.tell_late(state);
+        let height = self.heads.borrow().height;
+        let behind = match state.progress {
+            sync::Progress::Behind { blocks } => blocks,
+            sync::Progress::Alone | sync::Progress::Synced => 0,
+        };
+        let is_settled = state.progress != sync::Progress::Alone || state.decides;
+        self.progress.send_if_modified(|progress| {
+            let now = (height.saturating_add(behind), behind > 1, is_settled);
+            let before = (progress.highest, progress.is_syncing, progress.is_settled);
+            (progress.highest, progress.is_syncing, progress.is_settled) = now;
+            now != before
+        });
+        Ok(())
+    }
+
+    /// Imports the next block. Where consensus runs, it goes on above it.
+    fn import(&self, state: &mut State) {
+        let head = self.heads.borrow().clone();
+        while state.queue.front().is_some_and(|block| block.block.header.number <= head.height) {
+            state.queue.pop_front();
+        }
+        let Some(next) = state.queue.front() else { return };
+        let height = next.block.header.number;
+        if height != head.next_height() || state.importing.is_some() {
+            return;
+        }
+        let (answer, answered) = oneshot::channel();
+        let (certificate, block) = (next.certificate.clone(), Arc::new(next.block.clone()));
+        // A full channel has room again at the next tick.
+        if self.chain.try_send(Command::Import { certificate, block, answer }).is_ok() {
+            state.importing = Some(answered);
+        }
+    }
+
+    /// Starts consensus once this node is as far as the others, or nobody else is there; and again above blocks that came
+    /// from others.
+    fn start_consensus(&self, state: &mut State) {
+        let Some(Starter { inbox, account }) = &self.consensus else { return };
+        let head = self.heads.borrow().clone();
+        let validators = runtime::validator_set(&head.snapshot);
+        let ready = match state.decides {
+            true => state.restart,
+            false => state.importing.is_none() && is_ready(state, &validators, account),
+        };
+        let Some(height) = head.height.checked_add(1).filter(|_| ready) else { return };
+        let start = consensus::Input::Start {
+            height,
+            validators,
+            parent: head.hash,
+            certificate: head.certificate.as_deref().cloned(),
+        };
+        // A full inbox has room again at the next tick.
+        if inbox.try_send(start).is_ok() {
+            if !state.decides {
+                tracing::info!(height, "taking part in consensus");
+            }
+            (state.decides, state.restart) = (true, false);
+        }
+    }
+
+    fn on_head(&mut self, state: &mut State) {
+        let head = self.heads.borrow_and_update().clone();
+        state.sets.on_head(&head);
+        state.moved = Instant::now();
+        state.passed = state.passed.split_off(&head.height);
+        let validators = runtime::validator_set(&head.snapshot);
+        self.check_proofs(&validators, state);
+        state.step(Input::Imported(Tip { height: head.height, hash: head.hash, validators }));
+        if let (Some(Starter { account, .. }), Some(certificate)) =
+            (&self.consensus, &head.certificate)
+            && state.decides
+        {
+            let is_mine = runtime::parse_digest(&head.header)
+                .is_ok_and(|digested| digested.author == *account);
+            let wait = if is_mine { Duration::ZERO } else { AUTHOR_WAIT };
+            state.untold = Some((Instant::now() + wait, certificate.clone()));
+            self.tell_late(state);
+        }
+    }
+
+    /// Tells of a new block, unless somebody did.
+    fn tell_late(&self, state: &mut State) {
+        let Some((_, certificate)) = state.untold.take_if(|(at, _)| *at <= Instant::now()) else {
+            return;
+        };
+        let told = state.passed.entry(certificate.height).or_default();
+        if *told == 0 {
+            *told += 1;
+            let announcement = Announcement { certificate: (*certificate).clone() };
+            // Peers also ask.
+            self.network.publish(Topic::Heads, announcement.encode());
+        }
+    }
+
+    fn on_announced(&self, gossip: Gossip, state: &mut State) {
+        let Gossip { peer, bytes, receipt } = gossip;
+        let verdict = match Announcement::from_bytes(&bytes) {
+            Ok(certificate) => self.on_certificate(peer, certificate, state),
+            Err(_) => Verdict::Reject,
+        };
+        self.network.judge(Topic::Heads, receipt, verdict);
+    }
+
+    fn on_certificate(&self, peer: PeerId, certificate: Certificate, state: &mut State) -> Verdict {
+        let (height, block) = (certificate.height, certificate.block);
+        let next = state.sets.next();
+        let Some(validators) = state.sets.at(height) else { return Verdict::Ignore };
+        if state.passed.get(&height).is_some_and(|passed| *passed >= PASSED_PER_HEIGHT_MAX) {
+            return Verdict::Ignore;
+        }
+        let good =
+            check_certificate(&certificate, &block, validators.source(), &self.genesis).is_ok();
+        if !good {
+            return if height <= next { Verdict::Reject } else { Verdict::Ignore };
+        }
+        *state.passed.entry(height).or_default() += 1;
+        let status = wire::Status { height, hash: block };
+        if height < next {
+            // Whether it is another block than ours, the core finds out.
+            state.step(Input::Status { peer, status });
+        } else if state.decides && height == next {
+            if state.later.len() < LATER_MAX {
+                state.later.push_back((Instant::now() + OWN_WAIT, peer, status));
+            }
+        } else {
+            if height == next
+                && state.queue.is_empty()
+                && state.importing.is_none()
+                && let Some(whole) = self.recent.get(&block)
+            {
+                let block = (*whole.block).clone();
+                state.queue.push_back(Final { block, hash: whole.hash, certificate });
+                state.later.push_back((Instant::now() + OWN_WAIT, peer, status));
+            } else {
+                state.step(Input::Status { peer, status });
+            }
+        }
+        Verdict::Accept
+    }
+
+    fn on_event(&self, event: PeerEvent, state: &mut State) {
+        match event {
+            PeerEvent::Connected(info) => self.ask_status(info.id, state),
+            PeerEvent::Disconnected(peer) => {
+                state.proofs.remove(&peer);
+                self.progress.send_modify(|progress| {
+                    progress.tips.remove(&peer);
+                });
+                state.step(Input::Gone { peer });
+            }
+        }
+    }
+
+    fn on_asked(&self, request: Request, state: &mut State) {
+        let Request { peer, bytes, answer } = request;
+        self.on_status(peer, &bytes, state);
+        let _ = answer.send(self.status().encode());
+    }
+
+    fn on_status(&self, peer: PeerId, bytes: &[u8], state: &mut State) {
+        let Ok(Status { height, hash, validator }) = Status::from_bytes(bytes) else {
+            return self.network.report(peer, PeerFault::Malformed);
+        };
+        if let Some(proof) = validator {
+            let validators = runtime::validator_set(&self.heads.borrow().snapshot);
+            if proof.is_good(&self.genesis, &peer.to_bytes(), &validators) {
+                self.network.favour(peer, true);
+            }
+            state.proofs.insert(peer, proof);
+        }
+        // One that has left meanwhile is not kept for long: peers are asked again and again.
+        if self.network.overview().borrow().peers.iter().any(|info| info.id == peer) {
+            self.progress.send_modify(|progress| {
+                progress.tips.insert(peer, (height, hash));
+            });
+        }
+        state.step(Input::Status { peer, status: wire::Status { height, hash } });
+    }
+
+    /// When other validators decide, other peers are favoured.
+    fn check_proofs(&self, validators: &ValidatorSet, state: &mut State) {
+        let members = validators.members_hash();
+        if members == state.members {
+            return;
+        }
+        state.members = members;
+        for (peer, proof) in &state.proofs {
+            let favoured = proof.is_good(&self.genesis, &peer.to_bytes(), validators);
+            self.network.favour(*peer, favoured);
+        }
+    }
+
+    fn on_hint(&self, hint: Hint, state: &mut State) {
+        state.step(Input::Exists { height: hint.height });
+        if let Some(peer) = hint.peer {
+            self.ask_status(peer, state);
+        }
+    }
+
+    fn ask_all(&self, state: &mut State) {
+        let peers: Vec<PeerId> =
+            self.network.overview().borrow().peers.iter().map(|info| info.id).collect();
+        for peer in peers {
+            self.ask_status(peer, state);
+        }
+    }
+
+    fn ask_status(&self, peer: PeerId, state: &mut State) {
+        if state.statuses.len() >= HINTS_MAX {
+            return;
+        }
+        let (network, bytes) = (self.network.clone(), self.status().encode());
+        state
+            .statuses
+            .spawn(async move { (peer, network.ask(peer, Protocol::Status, bytes).await) });
+    }
+
+    fn status(&self) -> Status {
+        let head = self.heads.borrow();
+        Status { height: head.height, hash: head.hash, validator: self.proof.clone() }
+    }
+}
+
+/// Whether a validator may begin to decide.
+fn is_ready(state: &State, validators: &ValidatorSet, account: &AccountId) -> bool {
+    match state.progress {
+        _ if matches!(&validators.validators[..], [only] if only.account == *account) => true,
+        sync::Progress::Alone => state.start.elapsed() >= LONELY_WAIT,
+        sync::Progress::Synced => state.queue.is_empty(),
+        sync::Progress::Behind { .. } => state.moved.elapsed() >= STUCK_WAIT,
+    }
+}
+
+impl State {
+    fn new(genesis: Hash, head: &Head) -> Self {
+        let now = Instant::now();
+        let validators = runtime::validator_set(&head.snapshot);
+        let members = validators.members_hash();
+        let tip = Tip { height: head.height, hash: head.hash, validators };
+        Self {
+            start: now,
+            // What comes another way is waited for here, as it depends on who decides.
+            core: Sync::new(genesis, tip, 0),
+            sets: Sets::new(head),
+            members,
+            progress: sync::Progress::Alone,
+            moved: now,
+            decides: false,
+            queue: VecDeque::new(),
+            importing: None,
+            restart: false,
+            proofs: HashMap::new(),
+            passed: BTreeMap::new(),
+            later: VecDeque::new(),
+            untold: None,
+            requests: JoinSet::new(),
+            statuses: JoinSet::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, input: Input<PeerId>) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (core, outputs) = (&mut self.core, &mut self.outputs);
+        match input {
+            // Certificates of many blocks are verified at once.
+            Input::Response { .. } => block_in_place(|| core.step(now, input, outputs)),
+            input => core.step(now, input, outputs),
+        }
+    }
+}
