@@ -340,6 +340,11 @@ impl Member {
         self.folder.join("log")
     }
 
+    /// Adds flags that it is started with from now on.
+    pub fn add_flags(&mut self, flags: impl IntoIterator<Item = String>) {
+        self.flags.extend(flags);
+    }
+
     /// Its process, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)

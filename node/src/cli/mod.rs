@@ -16,6 +16,7 @@ mod output;
 mod peers;
 mod signal;
 mod signer;
+mod stake;
 pub(crate) mod task;
 
 use crate::{config::Config, logging};
@@ -62,6 +63,9 @@ enum Command {
     /// Look at accounts and send tokens.
     #[command(subcommand)]
     Account(account::AccountCommand),
+    /// Validate, nominate, and look at stake.
+    #[command(subcommand)]
+    Stake(stake::StakeCommand),
     /// Tell in words what a transaction did, or why a call failed.
     Explain(explain::ExplainArgs),
     /// Make, look at and store keys.
@@ -252,6 +256,7 @@ fn run(command: Command) -> Result<()> {
         Command::Agent(args) => block_on(agent::run(args)),
         Command::Task(command) => block_on(task::run(command)),
         Command::Account(command) => block_on(account::run(command)),
+        Command::Stake(command) => block_on(stake::run(command)),
         Command::Explain(args) => block_on(explain::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
     }

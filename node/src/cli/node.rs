@@ -8,7 +8,7 @@ use primitives::crypto::pair::{Ed25519Pair, Pair, Sr25519Pair};
 use std::path::{Path, PathBuf};
 
 /// Longest secret URI in a file.
-const SECRET_BYTES_MAX: usize = 1_024;
+pub const SECRET_BYTES_MAX: usize = 1_024;
 
 /// What `artel node` takes.
 #[derive(Args)]
