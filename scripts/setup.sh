@@ -5,8 +5,8 @@ set -euo pipefail
 packages=(build-essential pkg-config libclang-dev clang lld wasi-libc libclang-rt-dev-wasm32 git)
 missing=()
 if [[ ${1:-} == --test ]]; then
-    # For faults of wires and clocks; and for other people's clients, unless it is here from elsewhere than Debian.
-    packages+=(iproute2 faketime)
+    # For faults of wires; and for other people's clients, unless it is here from elsewhere than Debian.
+    packages+=(iproute2)
     python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 fi
 for package in "${packages[@]}"; do

@@ -7,8 +7,9 @@ use crate::{
     peers::Peers,
     shells::{
         begin::Begin,
-        blobs as blobs_shell, chain as chain_shell, consensus as consensus_shell,
-        gossip as gossip_shell,
+        blobs as blobs_shell, chain as chain_shell,
+        clock::Clock,
+        consensus as consensus_shell, gossip as gossip_shell,
         metrics::{BlobMetrics, ChainMetrics, PoolMetrics},
         pool as pool_shell,
         recent::Recent,
@@ -151,6 +152,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let home = base_path.join("chains").join(&spec.id);
     std::fs::create_dir_all(&home)
         .with_context(|| format!("cannot make the folder {}", home.display()))?;
+    let clock = Clock { offset_ms: config.node.clock_offset_ms };
     let mut registry = Registry::default();
     let mut tasks = Tasks::default();
     let stops: [CancellationToken; STOP_ORDER.len()] = Default::default();
@@ -166,6 +168,19 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     };
     let metrics_address =
         metrics_listener.as_ref().map(|listener| listener.local_addr()).transpose()?;
+
+    // The chain: owns the database.
+    let chain_config = chain::Config {
+        path: home.join("db"),
+        storage: config.storage.clone(),
+        ..chain::Config::default()
+    };
+    // A node that is to begin with others' state needs them first.
+    let checkpoint = config.sync.checkpoint()?;
+    let opened = match checkpoint {
+        None => Some(Chain::open(&chain_config, &spec.genesis)?),
+        Some(_) => None,
+    };
 
     // The network: owns all connections.
     let genesis = chain::genesis_hash(&spec.genesis)?;
@@ -187,27 +202,25 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let network::Inbound { gossip, requests: asked, peers: mut peer_events } = inbound;
     let [votes_gossip, bodies_gossip, heads_gossip, transactions_gossip] = gossip;
     let [status_asked, bodies_asked, blocks_asked, state_asked, blobs_asked] = asked;
-    let numbers = Arc::new(Numbers::new(chain_shell::now_ms()));
+    let numbers = Arc::new(Numbers::new(clock.now_ms()));
     tasks.add(Part::Network, "network", swarm.run(network_stop.clone()).map(|ended| Ok(ended?)));
 
-    // The chain: owns the database.
-    let chain_config = chain::Config {
-        path: home.join("db"),
-        storage: config.storage.clone(),
-        ..chain::Config::default()
-    };
-    if let Some(checkpoint) = config.sync.checkpoint()? {
+    if let Some(checkpoint) = checkpoint {
         let begin = Begin {
             config: &chain_config,
             genesis: &spec.genesis,
             genesis_hash: genesis,
             checkpoint,
+            clock,
             network: &peers,
             events: &mut peer_events,
         };
         begin.run().await?;
     }
-    let chain = Chain::open(&chain_config, &spec.genesis)?;
+    let chain = match opened {
+        Some(chain) => chain,
+        None => Chain::open(&chain_config, &spec.genesis)?,
+    };
     let head = chain.head().clone();
     let (database, verifier) = (chain.database().clone(), chain.verifier().clone());
     let (head_sender, heads) = watch::channel(head.clone());
@@ -234,7 +247,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         let without = match (head.height, sign_without_guard) {
             (0, _) => WithoutRecord::NewChain,
             (_, true) => WithoutRecord::Override,
-            (_, false) => WithoutRecord::ExistingChain { started_ms: chain_shell::now_ms() },
+            (_, false) => WithoutRecord::ExistingChain { started_ms: clock.now_ms() },
         };
         if head.height > 0 && recovered.guard.is_none() && !sign_without_guard {
             tracing::warn!(
@@ -270,6 +283,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         consensus: consensus_sender.clone(),
         pool: control,
         heads: head_sender,
+        clock,
         metrics: ChainMetrics::new(&mut registry),
         evidence: Vec::new(),
     };

@@ -52,11 +52,19 @@ pub struct NodeConfig {
     pub chain: String,
     /// Folder of everything that the node keeps; a temporary one if absent.
     pub base_path: Option<PathBuf>,
+    /// Added to the machine's clock where blocks are stamped, in milliseconds: for a clock that is known to be wrong, and
+    /// for tests of such.
+    pub clock_offset_ms: i64,
 }
 
 impl Default for NodeConfig {
     fn default() -> Self {
-        Self { name: "artel".to_owned(), chain: "dev".to_owned(), base_path: None }
+        Self {
+            name: "artel".to_owned(),
+            chain: "dev".to_owned(),
+            base_path: None,
+            clock_offset_ms: 0,
+        }
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Place {
     pub prefix: Vec<String>,
     /// Its address.
     pub address: Ipv4Addr,
+    /// More flags for it.
+    pub flags: Vec<String>,
 }
 
 /// What a node of the network does.
@@ -202,6 +204,7 @@ impl Localnet {
         if listen == 0 {
             flags.extend(["--bootnode".to_owned(), self.bootnode.clone()]);
         }
+        flags.extend(place.into_iter().flat_map(|place| place.flags.clone()));
         match role {
             Role::Validator => {
                 let key = folder.join("session.key");

@@ -1,5 +1,6 @@
 //! Beginning a chain with the state after a late block, which comes from peers of whom none is trusted.
 
+use super::clock::Clock;
 use anyhow::{Context, Result, bail};
 use chain::{
     Chain, Config,
@@ -32,6 +33,8 @@ pub struct Begin<'a> {
     pub genesis_hash: Hash,
     /// The block that the operator vouches for.
     pub checkpoint: Checkpoint,
+    /// Tells how old the block is.
+    pub clock: Clock,
     /// The network.
     pub network: &'a Handle,
     /// Who comes and goes.
@@ -69,7 +72,7 @@ impl Begin<'_> {
             let mut outputs = Vec::new();
             for input in inputs.drain(..) {
                 // Chunks are verified here.
-                block_in_place(|| core.step(now(start), input, &mut outputs));
+                block_in_place(|| core.step(now(start, self.clock), input, &mut outputs));
             }
             for output in outputs {
                 match output {
@@ -144,9 +147,9 @@ impl Begin<'_> {
     }
 }
 
-fn now(start: Instant) -> Now {
+fn now(start: Instant, clock: Clock) -> Now {
     let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Now { ms, unix_ms: super::chain::now_ms() }
+    Now { ms, unix_ms: clock.now_ms() }
 }
 
 fn tell(status: Status) {

@@ -1,6 +1,6 @@
 //! The chain thread: owns the chain, builds and checks blocks, and makes the decided ones final.
 
-use super::{metrics::ChainMetrics, pool::Control};
+use super::{clock::Clock, metrics::ChainMetrics, pool::Control};
 use anyhow::{Context, Result};
 use chain::{
     BuildRequest, Built, Chain, CheckError, CheckRequest, Checked, Committed, Fault, Head,
@@ -10,14 +10,14 @@ use consensus::{Input, Proposed, Verdict};
 use crossbeam_channel::{Receiver, Sender, never, select_biased};
 use pallets::{offences::check_evidence, session::WIDEN_BLOCKS_MAX};
 use primitives::{
-    AccountId, Block, Certificate, Evidence, Hash, Height, Moment, Offence,
+    AccountId, Block, Certificate, Evidence, Hash, Height, Offence,
     crypto::{pair::Sr25519Pair, vrf},
 };
 use rpc::ProofRequest;
 use runtime::unknown_rules_ahead;
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -124,6 +124,8 @@ pub struct Shell {
     pub pool: Sender<Control>,
     /// Who wants to know of each final block.
     pub heads: watch::Sender<Head>,
+    /// What blocks are stamped by.
+    pub clock: Clock,
     /// What is counted.
     pub metrics: ChainMetrics,
     /// Evidence that no block has yet, as far as this node knows.
@@ -222,7 +224,7 @@ impl Shell {
         let built = self.chain.build(BuildRequest {
             author: *account,
             origin_round: round,
-            now_ms: now_ms(),
+            now_ms: self.clock.now_ms(),
             certificate,
             widened,
             evidence: self.evidence.clone(),
@@ -283,7 +285,8 @@ impl Shell {
             return Ok(Some(Verdict::Forged));
         }
         let is_new = proposed.is_some_and(|proposed| proposed.pol_round.is_none());
-        let request = CheckRequest { block, now_ms: is_new.then(now_ms), seed: seed() };
+        let request =
+            CheckRequest { block, now_ms: is_new.then(|| self.clock.now_ms()), seed: seed() };
         match self.chain.check(request) {
             Ok(checked) => {
                 let fits = proposed.is_none_or(|proposed| is_authors_turn(&proposed, &checked));
@@ -349,7 +352,8 @@ impl Shell {
         };
         let Committed { head, included, .. } = committed;
         self.note(start, ahead_before, &head, included.len())?;
-        let due_in_ms = runtime::next_due(&head.snapshot).map(|due| due.saturating_sub(now_ms()));
+        let due_in_ms =
+            runtime::next_due(&head.snapshot).map(|due| due.saturating_sub(self.clock.now_ms()));
         self.answer(Input::Committed {
             height,
             stamp_ms: head.time_ms,
@@ -427,12 +431,6 @@ fn is_authors_turn(proposed: &Proposed, checked: &Checked) -> bool {
         None => checked.origin_round == proposed.round && checked.author == proposed.proposer,
         Some(pol_round) => checked.origin_round <= pol_round,
     }
-}
-
-/// The clock that blocks are stamped by, in milliseconds since 1970.
-pub fn now_ms() -> Moment {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment::try_from(elapsed.as_millis()).unwrap_or(Moment::MAX)
 }
 
 fn seed() -> [u8; 32] {

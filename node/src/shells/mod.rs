@@ -4,6 +4,7 @@ pub mod begin;
 pub mod blobs;
 mod bodies;
 pub mod chain;
+pub mod clock;
 pub mod consensus;
 pub mod gossip;
 pub mod metrics;

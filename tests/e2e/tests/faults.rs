@@ -31,11 +31,11 @@ const LOOK: Duration = Duration::from_millis(50);
 async fn start(
     folder: &Path,
     wires: &Wires,
-    prefix: impl Fn(usize) -> Vec<String>,
+    flags: impl Fn(usize) -> Vec<String>,
 ) -> Result<Localnet> {
     let place = |number| {
         let host = wires.host(number);
-        Place { prefix: [host.prefix(), prefix(number)].concat(), address: host.address }
+        Place { prefix: host.prefix(), address: host.address, flags: flags(number) }
     };
     Localnet::start(Plan {
         program: artel()?,
@@ -141,10 +141,10 @@ fn a_validator_whose_clock_is_five_minutes_off_harms_nobody() {
     let wires = Wires::new(VALIDATORS + 1).expect("namespaces can be made");
     let work = async || {
         let folder = TempDir::new()?;
-        // Only the wall clock: timers run on another.
-        let ahead = ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", "+300s"];
+        let config = folder.path().join("ahead.toml");
+        std::fs::write(&config, "[node]\nclock_offset_ms = 300_000\n")?;
         let wrong = |number| match number {
-            1 => ahead.map(str::to_owned).to_vec(),
+            1 => vec!["--config".to_owned(), config.display().to_string()],
             _ => Vec::new(),
         };
         let network = start(folder.path(), &wires, wrong).await?;
