@@ -5,7 +5,8 @@ use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 /// Libraries whose `info` is noise here, and one part whose warnings any caller can cause; a filter
 /// that names them counts more.
-const QUIET: &str = "arc_malachitebft=warn,jsonrpsee=warn,jsonrpsee_server::middleware=error";
+const QUIET: &str = "arc_malachitebft=warn,jsonrpsee=warn,jsonrpsee_server::middleware=error,\
+    libp2p_gossipsub=error,libp2p_swarm=warn";
 
 /// Starts logging to standard error. `filter` is as in `info,consensus=debug`.
 pub fn start(filter: &str, json: bool) -> Result<()> {

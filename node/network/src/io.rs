@@ -136,6 +136,8 @@ pub enum PeerFault {
     Malformed,
     /// It sent a block, a certificate, a vote or a proof that no honest peer passes on.
     Invalid,
+    /// It answered a question with what it knew, or could have known, to be false: it is banned at once.
+    Fraud,
 }
 
 /// How a connection came to be.

@@ -32,6 +32,7 @@ impl PeerFault {
             Self::Greedy => 10,
             Self::Malformed => 25,
             Self::Invalid => 50,
+            Self::Fraud => 100,
         }
     }
 
@@ -41,6 +42,7 @@ impl PeerFault {
             Self::Greedy => "greedy",
             Self::Malformed => "malformed",
             Self::Invalid => "invalid",
+            Self::Fraud => "fraud",
         }
     }
 }
@@ -94,7 +96,9 @@ impl Peers {
         standing.faults_milli += i64::from(fault.weight()) * 1_000;
         let may_ban = match trust {
             Trust::None => true,
-            Trust::Favoured => matches!(fault, PeerFault::Malformed | PeerFault::Invalid),
+            Trust::Favoured => {
+                matches!(fault, PeerFault::Malformed | PeerFault::Invalid | PeerFault::Fraud)
+            }
             Trust::Reserved => false,
         };
         if standing.faults_milli < -i64::from(SCORE_MIN) * 1_000 {

@@ -115,7 +115,7 @@ impl Begin<'_> {
                         let fault = match fault {
                             Fault::Silent => PeerFault::Unhelpful,
                             Fault::Malformed(_) => PeerFault::Malformed,
-                            _ => PeerFault::Invalid,
+                            _ => PeerFault::Fraud,
                         };
                         self.network.report(peer, fault);
                     }

@@ -219,7 +219,8 @@ impl Shell {
                 Output::Import(blocks) => state.queue.extend(blocks),
                 Output::Punish { peer, fault } => {
                     tracing::warn!(%peer, %fault, "a peer sent what no honest one does");
-                    self.network.report(peer, PeerFault::Invalid);
+                    // It is never asked again, so this is all that it is ever judged by.
+                    self.network.report(peer, PeerFault::Fraud);
                 }
                 Output::Progress(progress) => state.progress = progress,
                 Output::Alarm(alarm) => bail!(alarm),
