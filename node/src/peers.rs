@@ -3,10 +3,13 @@
 use crate::{exchange::Fetcher, shells::sync::Progress};
 use futures::{FutureExt, future::BoxFuture};
 use network::{Direction, Handle, Multiaddr, PeerId, PeerInfo, Role};
-use primitives::{Hash, Height};
+use primitives::{Hash, Height, shown};
 use rpc::NetworkView;
 use runtime::view::PeerView;
 use tokio::sync::watch;
+
+/// Longest text that an error repeats.
+const SHOWN_CHARS_MAX: usize = 80;
 
 /// The network, for JSON-RPC.
 pub struct Peers {
@@ -53,9 +56,10 @@ impl rpc::Peers for Peers {
     fn release(&self, peer: String) -> BoxFuture<'static, Result<(), String>> {
         let network = self.network.clone();
         async move {
-            let parsed: PeerId = peer
-                .parse()
-                .map_err(|_| format!("'{peer}' is no identity of a node: 12D3KooW… is one"))?;
+            let parsed: PeerId = peer.parse().map_err(|_| {
+                let peer = shown(&peer, SHOWN_CHARS_MAX);
+                format!("'{peer}' is no identity of a node: 12D3KooW… is one")
+            })?;
             network.release(parsed).await;
             Ok(())
         }

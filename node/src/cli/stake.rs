@@ -159,7 +159,8 @@ fn percent(text: &str) -> Result<Perbill> {
         && (whole.to_owned() + part).bytes().all(|b| b.is_ascii_digit());
     ensure!(is_number, "'{text}' is no percentage: write 5 or 2.5");
     let parts: u64 = format!("{whole}{part:0<7}").parse()?;
-    let share = u32::try_from(parts).map(Perbill::from_parts).ok().filter(|share| share.is_share());
+    let share = u32::try_from(parts).ok().filter(|parts| *parts <= 1_000_000_000);
+    let share = share.map(Perbill::from_parts);
     share.with_context(|| format!("{text} % is more than 100 %"))
 }
 

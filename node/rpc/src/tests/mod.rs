@@ -319,10 +319,12 @@ impl Peers for Alone {
     }
 
     fn reserve(&self, address: String) -> BoxFuture<'static, Result<(), String>> {
+        let address = primitives::shown(&address, 80);
         ready(Err(format!("'{address}' is no address"))).boxed()
     }
 
     fn release(&self, peer: String) -> BoxFuture<'static, Result<(), String>> {
+        let peer = primitives::shown(&peer, 80);
         ready(Err(format!("'{peer}' is no identity"))).boxed()
     }
 
