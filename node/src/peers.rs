@@ -44,6 +44,7 @@ impl rpc::Peers for Peers {
         let network = self.network.clone();
         async move {
             let parsed: Multiaddr = address.parse().map_err(|_| {
+                let address = shown(&address, SHOWN_CHARS_MAX);
                 format!(
                     "'{address}' is no address of a node: /ip4/1.2.3.4/tcp/30333/p2p/12D3… is one"
                 )
