@@ -165,6 +165,17 @@ pub struct Proposed {
     pub proposer: AccountId,
 }
 
+impl Proposed {
+    /// Whether a block that its author built for `origin_round` may be proposed so: in the round itself by the author, or
+    /// later with a polka that is not of an earlier round.
+    pub fn fits(&self, author: &AccountId, origin_round: u32) -> bool {
+        match self.pol_round {
+            None => origin_round == self.round && *author == self.proposer,
+            Some(pol_round) => origin_round <= pol_round,
+        }
+    }
+}
+
 /// Why consensus can't go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {

@@ -3,8 +3,7 @@
 use crate::{
     certificate::{Check, Verifier, check_votes, require},
     message::{
-        Message, PolkaCertificate, Proposal, RoundCertificate, RoundReason, SignedVote, Vote,
-        VoteKind,
+        Message, PolkaCertificate, Proposal, RoundCertificate, RoundReason, RoundVote, VoteKind,
     },
     types::{Step, Validators, vote_bytes},
 };
@@ -42,8 +41,8 @@ impl Message {
                 let message = signed.signed_bytes(genesis);
                 Ok(check_one(&signed.proposal.proposer, &message, signed.signature, validators)?)
             }
-            Self::Polka(polka) => verify_polka(polka, validators, genesis),
-            Self::Round(certificate) => verify_round(certificate, validators, genesis),
+            Self::Polka(polka) => polka.verify(&mut Verifier::default(), validators, genesis),
+            Self::Round(round) => round.verify(&mut Verifier::default(), validators, genesis),
             Self::Body(_) | Self::Decided(_) => Err(VerifyError::Unsigned),
         }
     }
@@ -66,52 +65,49 @@ fn check_one(
     if valid { Ok(()) } else { Err(CertificateError::BadSignature(*signer)) }
 }
 
-fn verify_polka(
-    polka: &PolkaCertificate,
-    validators: &Validators,
-    genesis: &Hash,
-) -> Result<(), VerifyError> {
-    let PolkaCertificate { height, round, block, ref signatures } = *polka;
-    let message = vote_bytes(genesis, Step::Prevote, height, round, Some(block));
-    let votes: Vec<_> =
-        signatures.iter().map(|(who, sig)| (*who, message.as_slice(), *sig)).collect();
-    let power = check_votes(&mut Verifier::default(), &votes, validators)?;
-    Ok(require(validators.is_quorum(power), power, validators)?)
+impl PolkaCertificate {
+    /// As [`Message::verify`], with a memory of what was valid.
+    pub(crate) fn verify(
+        &self,
+        verifier: &mut Verifier,
+        validators: &Validators,
+        genesis: &Hash,
+    ) -> Result<(), VerifyError> {
+        let Self { height, round, block, ref signatures } = *self;
+        let message = vote_bytes(genesis, Step::Prevote, height, round, Some(block));
+        let votes: Vec<_> =
+            signatures.iter().map(|(who, sig)| (*who, message.as_slice(), *sig)).collect();
+        let power = check_votes(verifier, &votes, validators)?;
+        Ok(require(validators.is_quorum(power), power, validators)?)
+    }
 }
 
-fn verify_round(
-    certificate: &RoundCertificate,
-    validators: &Validators,
-    genesis: &Hash,
-) -> Result<(), VerifyError> {
-    let RoundCertificate { height, round, reason, ref votes } = *certificate;
-    let stray = votes.iter().find(|vote| vote.kind == VoteKind::Prevote);
-    if let (RoundReason::Precommit, Some(stray)) = (reason, stray) {
-        return Err(VerifyError::StrayPrevote(stray.validator));
+impl RoundCertificate {
+    /// As [`Message::verify`], with a memory of what was valid.
+    pub(crate) fn verify(
+        &self,
+        verifier: &mut Verifier,
+        validators: &Validators,
+        genesis: &Hash,
+    ) -> Result<(), VerifyError> {
+        let Self { height, round, reason, ref votes } = *self;
+        let stray = votes.iter().find(|vote| vote.kind == VoteKind::Prevote);
+        if let (RoundReason::Precommit, Some(stray)) = (reason, stray) {
+            return Err(VerifyError::StrayPrevote(stray.validator));
+        }
+        let bytes =
+            |vote: &RoundVote| vote_bytes(genesis, vote.kind.into(), height, round, vote.block);
+        let messages: Vec<_> = votes.iter().map(bytes).collect();
+        let votes: Vec<_> = votes
+            .iter()
+            .zip(&messages)
+            .map(|(vote, bytes)| (vote.validator, bytes.as_slice(), vote.signature))
+            .collect();
+        let power = check_votes(verifier, &votes, validators)?;
+        let enough = match reason {
+            RoundReason::Precommit => validators.is_quorum(power),
+            RoundReason::Skip => validators.has_honest(power),
+        };
+        Ok(require(enough, power, validators)?)
     }
-    let signed: Vec<SignedVote> = votes
-        .iter()
-        .map(|vote| SignedVote {
-            vote: Vote {
-                kind: vote.kind,
-                height,
-                round,
-                block: vote.block,
-                validator: vote.validator,
-            },
-            signature: vote.signature,
-        })
-        .collect();
-    let messages: Vec<_> = signed.iter().map(|signed| signed.signed_bytes(genesis)).collect();
-    let votes: Vec<_> = signed
-        .iter()
-        .zip(&messages)
-        .map(|(signed, bytes)| (signed.vote.validator, bytes.as_slice(), signed.signature))
-        .collect();
-    let power = check_votes(&mut Verifier::default(), &votes, validators)?;
-    let enough = match reason {
-        RoundReason::Precommit => validators.is_quorum(power),
-        RoundReason::Skip => validators.has_honest(power),
-    };
-    Ok(require(enough, power, validators)?)
 }

@@ -6,7 +6,7 @@ use crate::{
     world::{Event, Wire, World},
 };
 use chain::{
-    BuildRequest, CheckError, CheckRequest, Checked, Committed, Error, Fault,
+    BuildRequest, CheckError, CheckRequest, Committed, Error, Fault,
     sync::{self, Output as SyncOutput},
 };
 use codec::{Decode, Encode};
@@ -182,7 +182,8 @@ impl World {
         let running = self.nodes[node].running.as_mut()?;
         match running.chain.check(request) {
             Ok(checked) => {
-                let fits = proposed.is_none_or(|proposed| is_authors_turn(&proposed, &checked));
+                let fits = proposed
+                    .is_none_or(|proposed| proposed.fits(&checked.author, checked.origin_round));
                 Some(if fits { Verdict::Valid } else { Verdict::Invalid })
             }
             Err(CheckError::Fault(Fault::TooEarly { .. })) => None,
@@ -333,14 +334,6 @@ impl World {
         let certificate = database.certificate(height).ok()??;
         let body = Arc::new(database.block(height).ok()??.encode());
         Some(Message::Decided(Decided { certificate, body }))
-    }
-}
-
-/// Whether the block was built for a round in which its author was the proposer.
-fn is_authors_turn(proposed: &Proposed, checked: &Checked) -> bool {
-    match proposed.pol_round {
-        None => checked.origin_round == proposed.round && checked.author == proposed.proposer,
-        Some(pol_round) => checked.origin_round <= pol_round,
     }
 }
 

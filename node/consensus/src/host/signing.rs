@@ -3,17 +3,19 @@
 use super::{Host, UNSIGNED};
 use crate::{
     certificate::{Check, check_votes, require},
-    context::{self, Address, Context, Members, round_number},
+    context::{self, Address, Context, Members},
     guard::Refusal,
     io::{Fault, Identity},
-    message::{Proposal, Signature, SignedProposal, SignedVote, Vote},
-    types::{Step, Validators, vote_bytes},
+    message::{
+        PolkaCertificate, Proposal, RoundCertificate, Signature, SignedProposal, SignedVote, Vote,
+    },
+    verify::VerifyError,
 };
 use arc_malachitebft_core_consensus as mc;
 use arc_malachitebft_core_types as mt;
 use ed25519_dalek::Signer;
 use mt::Round;
-use primitives::{AccountId, Certificate, CertificateError};
+use primitives::{Certificate, CertificateError};
 
 /// What Malachite wants to hear about a certificate.
 type Verdict = Result<(), mt::CertificateError<Context>>;
@@ -94,13 +96,17 @@ impl Host {
     }
 
     pub(super) fn verify_commit(&mut self, certificate: &Certificate, set: &Members) -> Verdict {
+        let validators = &set.validators;
         let message = certificate.signed_bytes(&self.identity.genesis);
         let votes: Vec<_> = certificate
             .signatures
             .iter()
-            .map(|(who, sig)| (*who, message.as_slice(), *sig))
+            .map(|(who, signature)| (*who, message.as_slice(), *signature))
             .collect();
-        self.verify_votes(&votes, &set.validators, Validators::is_quorum)
+        let checked = check_votes(&mut self.verifier, &votes, validators);
+        checked
+            .and_then(|power| require(validators.is_quorum(power), power, validators))
+            .map_err(|error| told(error.into()))
     }
 
     /// A certificate that came with its block.
@@ -117,15 +123,9 @@ impl Host {
         polka: &mt::PolkaCertificate<Context>,
         set: &Members,
     ) -> Verdict {
-        let (height, round) = (polka.height.0, round_number(polka.round));
-        let genesis = &self.identity.genesis;
-        let message = vote_bytes(genesis, Step::Prevote, height, round, Some(polka.value_id.0));
-        let votes: Vec<_> = polka
-            .polka_signatures
-            .iter()
-            .map(|s| (s.address.0, message.as_slice(), s.signature))
-            .collect();
-        self.verify_votes(&votes, &set.validators, Validators::is_quorum)
+        let (verifier, genesis) = (&mut self.verifier, &self.identity.genesis);
+        let verified = PolkaCertificate::from(polka).verify(verifier, &set.validators, genesis);
+        verified.map_err(told)
     }
 
     pub(super) fn verify_round(
@@ -133,44 +133,24 @@ impl Host {
         certificate: &mt::RoundCertificate<Context>,
         set: &Members,
     ) -> Verdict {
-        let is_precommit = certificate.cert_type == mt::RoundCertificateType::Precommit;
-        let stray = certificate
-            .round_signatures
-            .iter()
-            .find(|s| is_precommit && s.vote_type == mt::VoteType::Prevote);
-        if let Some(stray) = stray {
-            return Err(mt::CertificateError::InvalidVoteType(stray.address));
-        }
-        let genesis = self.identity.genesis;
-        let votes: Vec<SignedVote> =
-            certificate.votes(&Context).map(|vote| context::signed_vote(&vote)).collect();
-        let messages: Vec<_> = votes.iter().map(|vote| vote.signed_bytes(&genesis)).collect();
-        let votes: Vec<_> = votes
-            .iter()
-            .zip(&messages)
-            .map(|(signed, bytes)| (signed.vote.validator, bytes.as_slice(), signed.signature))
-            .collect();
-        let enough = if is_precommit { Validators::is_quorum } else { Validators::has_honest };
-        self.verify_votes(&votes, &set.validators, enough)
+        let (verifier, genesis) = (&mut self.verifier, &self.identity.genesis);
+        let certificate = RoundCertificate::from(certificate);
+        certificate.verify(verifier, &set.validators, genesis).map_err(told)
     }
+}
 
-    fn verify_votes(
-        &mut self,
-        votes: &[(AccountId, &[u8], Signature)],
-        validators: &Validators,
-        enough: impl FnOnce(&Validators, u64) -> bool,
-    ) -> Verdict {
-        let checked = check_votes(&mut self.verifier, votes, validators);
-        let result =
-            checked.and_then(|power| require(enough(validators, power), power, validators));
-        result.map_err(|error| match error {
-            CertificateError::Duplicate(account) => {
-                mt::CertificateError::DuplicateVote(Address(account))
-            }
-            CertificateError::Unknown(account) => {
-                mt::CertificateError::UnknownValidator(Address(account))
-            }
-            error => mt::CertificateError::VerificationError(Some(mt::BoxError(Box::new(error)))),
-        })
+/// What was wrong, in Malachite's words.
+fn told(error: VerifyError) -> mt::CertificateError<Context> {
+    match error {
+        VerifyError::Signatures(CertificateError::Duplicate(account)) => {
+            mt::CertificateError::DuplicateVote(Address(account))
+        }
+        VerifyError::Signatures(CertificateError::Unknown(account)) => {
+            mt::CertificateError::UnknownValidator(Address(account))
+        }
+        VerifyError::StrayPrevote(account) => {
+            mt::CertificateError::InvalidVoteType(Address(account))
+        }
+        error => mt::CertificateError::VerificationError(Some(mt::BoxError(Box::new(error)))),
     }
 }
