@@ -274,6 +274,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let consensus_sender = is_validator.then_some(consensus_sender);
     let heard_sender = is_validator.then_some(heard_sender);
 
+    let recent = Recent::default();
     let shell = chain_shell::Shell {
         chain,
         author,
@@ -283,6 +284,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         consensus: consensus_sender.clone(),
         pool: control,
         heads: head_sender,
+        recent: recent.clone(),
         clock,
         metrics: ChainMetrics::new(&mut registry),
         evidence: Vec::new(),
@@ -310,7 +312,6 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     tasks.add_thread(Part::Pool, "verify", pool_stop, move |stop| shell.run(stop))?;
 
     // What peers say, each kind by its own task.
-    let recent = Recent::default();
     let shell = gossip_shell::Shell {
         genesis,
         network: peers.clone(),

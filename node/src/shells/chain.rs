@@ -1,13 +1,16 @@
 //! The chain thread: owns the chain, builds and checks blocks, and makes the decided ones final.
 
-use super::{clock::Clock, metrics::ChainMetrics, pool::Control};
-use anyhow::{Context, Result};
-use chain::{
-    BuildRequest, Built, Chain, CheckError, CheckRequest, Checked, Committed, Fault, Head,
+use super::{
+    clock::Clock,
+    metrics::ChainMetrics,
+    pool::Control,
+    recent::{Recent, Whole},
 };
+use anyhow::{Context, Result};
+use chain::{BuildRequest, Built, Chain, CheckError, CheckRequest, Committed, Fault, Head};
 use codec::{Decode, Encode};
 use consensus::{Input, Proposed, Verdict};
-use crossbeam_channel::{Receiver, Sender, never, select_biased};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select_biased};
 use pallets::{offences::check_evidence, session::WIDEN_BLOCKS_MAX};
 use primitives::{
     AccountId, Block, Certificate, Evidence, Hash, Height, Offence,
@@ -124,6 +127,8 @@ pub struct Shell {
     pub pool: Sender<Control>,
     /// Who wants to know of each final block.
     pub heads: watch::Sender<Head>,
+    /// Where blocks that are built here are kept for peers.
+    pub recent: Recent,
     /// What blocks are stamped by.
     pub clock: Clock,
     /// What is counted.
@@ -146,7 +151,7 @@ impl Shell {
             };
             select_biased! {
                 recv(commands) -> command => match command {
-                    Ok(command) => self.on_command(command)?,
+                    Ok(command) => self.on_command(command, stop)?,
                     Err(_) => return Ok(()),
                 },
                 recv(proofs_now) -> request => match request {
@@ -164,10 +169,10 @@ impl Shell {
         Ok(())
     }
 
-    fn on_command(&mut self, command: Command) -> Result<()> {
+    fn on_command(&mut self, command: Command, stop: &CancellationToken) -> Result<()> {
         match command {
             Command::Build { height, round, certificate, deadline } => {
-                self.build(height, round, certificate, deadline)
+                self.build(height, round, certificate, deadline, stop)
             }
             Command::Report(evidence) => {
                 self.note_evidence(evidence);
@@ -205,6 +210,7 @@ impl Shell {
         round: u32,
         certificate: Option<Certificate>,
         deadline: Instant,
+        stop: &CancellationToken,
     ) -> Result<()> {
         let Some(Author { account, vrf: key }) = &self.author else { return Ok(()) };
         let head = self.chain.head();
@@ -214,7 +220,7 @@ impl Shell {
         }
         let start = Instant::now();
         let late = start + deadline.saturating_duration_since(start) / EXECUTION_SHARE;
-        let transactions = self.take();
+        let transactions = self.take(stop);
         let offered = transactions.len();
         let mut widened = Vec::new();
         for before in 1..=WIDEN_BLOCKS_MAX {
@@ -243,20 +249,28 @@ impl Shell {
         self.metrics.built.observe(start.elapsed().as_secs_f64());
         tracing::debug!(height, round, block = %hash, offered, included, "built");
         let body = Arc::new(block.encode());
+        self.recent.put(Whole { hash, block, bytes: body.clone() });
         self.answer(Input::Built { height, round, block: hash, body });
         Ok(())
     }
 
     /// What waits in the pool and fits into a block.
-    fn take(&self) -> Vec<Arc<chain::PooledTx>> {
-        let (answer, taken) = oneshot::channel();
+    fn take(&self, stop: &CancellationToken) -> Vec<Arc<chain::PooledTx>> {
+        let (answer, taken) = bounded(1);
         let limits = Limits {
             count: self.transactions_max,
             bytes: runtime::BLOCK_BYTES_MAX.into(),
             weight: runtime::NORMAL_REF_TIME_MAX,
         };
         self.tell_pool(Control::Take { limits, answer });
-        futures::executor::block_on(taken).unwrap_or_default()
+        // A pool that ended meanwhile may have left the request in its inbox, which says nothing about its end.
+        loop {
+            match taken.recv_timeout(SLEEP_MAX) {
+                Ok(transactions) => return transactions,
+                Err(RecvTimeoutError::Timeout) if !stop.is_cancelled() => {}
+                Err(_) => return Vec::new(),
+            }
+        }
     }
 
     fn check(
@@ -289,7 +303,8 @@ impl Shell {
             CheckRequest { block, now_ms: is_new.then(|| self.clock.now_ms()), seed: seed() };
         match self.chain.check(request) {
             Ok(checked) => {
-                let fits = proposed.is_none_or(|proposed| is_authors_turn(&proposed, &checked));
+                let fits = proposed
+                    .is_none_or(|proposed| proposed.fits(&checked.author, checked.origin_round));
                 Ok(Some(if fits { Verdict::Valid } else { Verdict::Invalid }))
             }
             Err(CheckError::Fault(Fault::TooEarly { .. })) => Ok(None),
@@ -421,15 +436,6 @@ fn warn_of_rules(ahead_before: Option<(u32, Height)>, head: &Head) {
             spec_version,
             "the chain changes its rules at this height, and this program does not know the new ones: install a newer one before"
         );
-    }
-}
-
-/// Whether the block was built for a round in which its author was the proposer: see the rule on
-/// `origin_round`.
-fn is_authors_turn(proposed: &Proposed, checked: &Checked) -> bool {
-    match proposed.pol_round {
-        None => checked.origin_round == proposed.round && checked.author == proposed.proposer,
-        Some(pol_round) => checked.origin_round <= pol_round,
     }
 }
 

@@ -120,9 +120,12 @@ impl Shell {
     fn on_told(&self, told: Told, state: &mut State) {
         match told {
             Told::Broadcast(Message::Body(body)) => {
-                let Ok(block) = Block::decode(&mut &body.bytes[..]) else { return };
                 let hash = body.block;
-                self.recent.put(Whole { hash, block: Arc::new(block), bytes: body.bytes });
+                // One that was built before a restart comes out of consensus' memory alone.
+                if self.recent.get(&hash).is_none() {
+                    let Ok(block) = Block::decode(&mut &body.bytes[..]) else { return };
+                    self.recent.put(Whole { hash, block: Arc::new(block), bytes: body.bytes });
+                }
                 if let Some(proposal) = state.waiting.take_if(|p| p.proposal.block == hash) {
                     self.propose(proposal, state);
                 }

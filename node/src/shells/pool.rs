@@ -41,7 +41,7 @@ pub enum Control {
         /// What fits.
         limits: Limits,
         /// Where they go.
-        answer: oneshot::Sender<Vec<Arc<PooledTx>>>,
+        answer: Sender<Vec<Arc<PooledTx>>>,
     },
     /// A block is final.
     Head {
@@ -242,7 +242,7 @@ impl Shell {
             Control::Take { limits, answer } => {
                 let taken = self.pool.take(limits).into_iter().map(|tx| tx.content.clone());
                 // The chain gave up waiting; the next block takes them.
-                let _ = answer.send(taken.collect());
+                let _ = answer.try_send(taken.collect());
             }
             Control::Head { head, included } => {
                 let included: Vec<_> = included.into_iter().map(pool_included).collect();

@@ -2,7 +2,7 @@
 
 use chain::Head;
 use consensus::Validators;
-use primitives::Height;
+use primitives::{Height, ValidatorSet};
 use std::collections::BTreeMap;
 
 /// The validators of two heights.
@@ -32,6 +32,11 @@ impl Sets {
     /// The height that is decided now.
     pub fn next(&self) -> Height {
         self.next
+    }
+
+    /// Who decides the height that is decided now; nobody, if the chain's state names nobody who could.
+    pub fn current(&self) -> Option<&ValidatorSet> {
+        self.at(self.next).map(Validators::source)
     }
 
     /// Who decides a height. Of later heights, today's validators are the best guess; of earlier ones, nothing is known.

@@ -246,13 +246,12 @@ impl Shell {
 
     /// Imports the next block. Where consensus runs, it goes on above it.
     fn import(&self, state: &mut State) {
-        let head = self.heads.borrow().clone();
-        while state.queue.front().is_some_and(|block| block.block.header.number <= head.height) {
+        let next_height = self.heads.borrow().next_height();
+        while state.queue.front().is_some_and(|block| block.block.header.number < next_height) {
             state.queue.pop_front();
         }
         let Some(next) = state.queue.front() else { return };
-        let height = next.block.header.number;
-        if height != head.next_height() || state.importing.is_some() {
+        if next.block.header.number != next_height || state.importing.is_some() {
             return;
         }
         let (answer, answered) = oneshot::channel();
@@ -267,16 +266,18 @@ impl Shell {
     /// from others.
     fn start_consensus(&self, state: &mut State) {
         let Some(Starter { inbox, account }) = &self.consensus else { return };
-        let head = self.heads.borrow().clone();
-        let validators = runtime::validator_set(&head.snapshot);
         let ready = match state.decides {
             true => state.restart,
-            false => state.importing.is_none() && is_ready(state, &validators, account),
+            false => state.importing.is_none() && is_ready(state, account),
         };
-        let Some(height) = head.height.checked_add(1).filter(|_| ready) else { return };
+        if !ready {
+            return;
+        }
+        let head = self.heads.borrow().clone();
+        let height = head.next_height();
         let start = consensus::Input::Start {
             height,
-            validators,
+            validators: runtime::validator_set(&head.snapshot),
             parent: head.hash,
             certificate: head.certificate.as_deref().cloned(),
         };
@@ -393,8 +394,8 @@ impl Shell {
             return self.network.report(peer, PeerFault::Malformed);
         };
         if let Some(proof) = validator {
-            let validators = runtime::validator_set(&self.heads.borrow().snapshot);
-            if proof.is_good(&self.genesis, &peer.to_bytes(), &validators) {
+            let is_good = |set| proof.is_good(&self.genesis, &peer.to_bytes(), set);
+            if state.sets.current().is_some_and(is_good) {
                 self.network.favour(peer, true);
             }
             state.proofs.insert(peer, proof);
@@ -453,9 +454,10 @@ impl Shell {
 }
 
 /// Whether a validator may begin to decide.
-fn is_ready(state: &State, validators: &ValidatorSet, account: &AccountId) -> bool {
+fn is_ready(state: &State, account: &AccountId) -> bool {
+    let validators = state.sets.current().map(|set| &set.validators[..]);
     match state.progress {
-        _ if matches!(&validators.validators[..], [only] if only.account == *account) => true,
+        _ if matches!(validators, Some([only]) if only.account == *account) => true,
         sync::Progress::Alone => state.start.elapsed() >= LONELY_WAIT,
         sync::Progress::Synced => state.queue.is_empty(),
         sync::Progress::Behind { .. } => state.moved.elapsed() >= STUCK_WAIT,
