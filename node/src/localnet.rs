@@ -62,6 +62,24 @@ pub struct Plan {
     pub places: Vec<Place>,
 }
 
+impl Plan {
+    /// Four validators on loopback that log what is wrong.
+    pub fn new(program: PathBuf, folder: PathBuf) -> Self {
+        Self {
+            program,
+            folder,
+            validators: 4,
+            agents: 0,
+            gateways: 0,
+            rpc_port: 0,
+            log: "warn".to_owned(),
+            flags: Vec::new(),
+            endowed: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+}
+
 /// Where a node runs.
 #[derive(Clone, Debug)]
 pub struct Place {

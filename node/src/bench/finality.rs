@@ -149,17 +149,12 @@ impl Bench {
         pairs: &[Sr25519Pair],
         log: &str,
     ) -> Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program")?;
         let network = Localnet::start(Plan {
-            program: std::env::current_exe().context("cannot find this program")?,
-            folder: folder.to_owned(),
             validators,
-            agents: 0,
-            gateways: 0,
-            rpc_port: 0,
             log: log.to_owned(),
-            flags: Vec::new(),
             endowed: pairs.iter().map(|p| (p.public().into(), ENDOWMENT)).collect(),
-            places: Vec::new(),
+            ..Plan::new(program, folder.to_owned())
         })
         .await?;
         let mut clients = Vec::new();
@@ -204,36 +199,14 @@ impl Bench {
     /// Submits as fast as the network takes; gives transactions per second in the last half of the time.
     async fn full_load(
         &self,
-        signed: &mut (impl Iterator<Item = OpaqueTransaction> + Send),
+        signed: &mut impl Iterator<Item = OpaqueTransaction>,
         time: Duration,
     ) -> Result<f64> {
         let start = Instant::now();
-        let mut sending = stream::FuturesUnordered::new();
-        let mut number = 0;
-        while start.elapsed() < time {
-            while sending.len() < DEPTH * self.clients.len()
-                && self.seen.waiting() < WINDOW
-                && let Some(tx) = signed.next()
-            {
-                let client = self.clients[number % self.clients.len()].clone();
-                number += 1;
-                self.seen.note(&tx);
-                sending.push(async move { submit(&client, tx).await });
-            }
-            match sending.is_empty() {
-                true => sleep(STEP).await,
-                false => {
-                    if let Ok(Some(result)) = timeout(STEP, sending.next()).await {
-                        result?;
-                    }
-                }
-            }
-        }
-        while let Some(result) = sending.next().await {
-            result?;
-        }
+        let depth = DEPTH * self.clients.len();
+        self.load(signed, time, |_, sending| sending < depth && self.seen.waiting() < WINDOW)
+            .await?;
         let rate = self.seen.rate(start + time / 2, start + time);
-        self.seen.drained().await?;
         self.seen.take_latencies();
         Ok(rate)
     }
@@ -241,19 +214,31 @@ impl Bench {
     /// Submits at a fixed rate, whatever the network does.
     async fn steady_load(
         &self,
-        signed: &mut (impl Iterator<Item = OpaqueTransaction> + Send),
+        signed: &mut impl Iterator<Item = OpaqueTransaction>,
         per_second: f64,
         time: Duration,
     ) -> Result<Latencies> {
         let start = Instant::now();
+        let due = || (start.elapsed().as_secs_f64() * per_second) as usize;
+        self.load(signed, time, |sent, _| sent < due()).await?;
+        Ok(Latencies::of(self.seen.take_latencies()))
+    }
+
+    /// Submits for as long as it takes one more, told how many were sent and how many are on their way; waits for all of them.
+    async fn load(
+        &self,
+        signed: &mut impl Iterator<Item = OpaqueTransaction>,
+        time: Duration,
+        takes_one: impl Fn(usize, usize) -> bool,
+    ) -> Result<()> {
+        let start = Instant::now();
         let mut sending = stream::FuturesUnordered::new();
-        let mut number = 0;
+        let mut sent = 0;
         while start.elapsed() < time {
-            let due = (start.elapsed().as_secs_f64() * per_second) as usize;
-            while number < due {
+            while takes_one(sent, sending.len()) {
                 let tx = signed.next().context("there are too few transfers")?;
-                let client = self.clients[number % self.clients.len()].clone();
-                number += 1;
+                let client = self.clients[sent % self.clients.len()].clone();
+                sent += 1;
                 self.seen.note(&tx);
                 sending.push(async move { submit(&client, tx).await });
             }
@@ -269,8 +254,7 @@ impl Bench {
         while let Some(result) = sending.next().await {
             result?;
         }
-        self.seen.drained().await?;
-        Ok(Latencies::of(self.seen.take_latencies()))
+        self.seen.drained().await
     }
 }
 

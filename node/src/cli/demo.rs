@@ -66,17 +66,12 @@ pub async fn run(args: DemoArgs) -> Result<()> {
         "== a network starts: four validators, three agents, a gateway, data in {}",
         home.path().display()
     );
+    let program = std::env::current_exe().context("cannot find this program")?;
     let network = Localnet::start(Plan {
-        program: std::env::current_exe().context("cannot find this program")?,
-        folder: home.path(),
-        validators: 4,
         agents: AGENTS,
         gateways: 1,
-        rpc_port: 0,
         log: args.log.clone(),
-        flags: Vec::new(),
-        endowed: Vec::new(),
-        places: Vec::new(),
+        ..Plan::new(program, home.path())
     })
     .await?;
     let gateway = network.first(Role::Gateway).context("one was started")?;
@@ -100,10 +95,12 @@ pub async fn run(args: DemoArgs) -> Result<()> {
 
     println!();
     let after = parties.show(&client, "after").await?;
-    let burned = burned(&client, before.height, after.height).await?;
-    let [was, is, gone] = [before.money, after.money, burned].map(amount::format);
-    println!("   all accounts together: {was} before; {is} after and {gone} burned by fees");
-    let adds_up = after.money.checked_add(burned) == Some(before.money);
+    let (minted, burned) = minted_and_burned(&client, before.height, after.height).await?;
+    let [was, is, new, gone] = [before.money, after.money, minted, burned].map(amount::format);
+    println!(
+        "   all accounts together: {was} before, {new} minted for stakers, {gone} burned by fees; {is} after"
+    );
+    let adds_up = after.money.checked_add(burned) == before.money.checked_add(minted);
     ensure!(adds_up, "money was made or lost: that is a bug");
     println!("\nTo keep such a network running: artel localnet --base-path ./artel-net");
     println!("Then open it in polkadot-js or any Substrate client at ws://127.0.0.1:9944,");
@@ -174,22 +171,27 @@ struct Sum {
     money: Balance,
 }
 
-/// What the events of the blocks after one height and up to another say was burned.
-async fn burned(client: &Client, from: Height, to: Height) -> Result<Balance> {
-    let mut burned = Balance::ZERO;
+/// What the events of the blocks after one height and up to another say was minted and was burned.
+async fn minted_and_burned(
+    client: &Client,
+    from: Height,
+    to: Height,
+) -> Result<(Balance, Balance)> {
+    let (mut minted, mut burned) = (Balance::ZERO, Balance::ZERO);
     for height in from + 1..=to {
         let events = client.events(client.block_hash(height).await?).await?;
         for (_, event) in events.events {
             let RuntimeEvent::Balances(event) = event else { continue };
-            if let Event::BurnedHeld { amount, .. }
-            | Event::Burned { amount, .. }
-            | Event::DustLost { amount, .. } = event
-            {
-                burned = burned.saturating_add(amount);
+            match event {
+                Event::Minted { amount, .. } => minted = minted.saturating_add(amount),
+                Event::BurnedHeld { amount, .. }
+                | Event::Burned { amount, .. }
+                | Event::DustLost { amount, .. } => burned = burned.saturating_add(amount),
+                _ => {}
             }
         }
     }
-    Ok(burned)
+    Ok((minted, burned))
 }
 
 /// Posts a task, shows its way block by block, accepts its result and gives its output.

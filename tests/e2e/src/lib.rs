@@ -6,5 +6,6 @@ pub mod crash;
 pub mod crowd;
 mod memory;
 pub mod process;
+pub mod steps;
 pub mod stranger;
 pub mod wires;

@@ -2,20 +2,20 @@
 
 use anyhow::{Context, Result, ensure};
 use artel_e2e::{
-    process::artel,
+    steps::{WAIT, plan, reach, transfer},
     wires::{Faults, Wires},
 };
 use client::{Client, RuntimeCall};
 use node::localnet::{Localnet, Place, Plan};
 use pallets::system;
-use primitives::{Balance, Height};
+use primitives::Height;
 use std::{
     path::Path,
     process::Command,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Validators of each network.
 const VALIDATORS: usize = 4;
@@ -23,11 +23,6 @@ const VALIDATORS: usize = 4;
 const HERE: usize = VALIDATORS;
 /// Bytes of a large transaction.
 const REMARK_BYTES: usize = 250_000;
-/// Longest wait for anything that must come.
-const WAIT: Duration = Duration::from_secs(90);
-/// How often is looked whether it has.
-const LOOK: Duration = Duration::from_millis(50);
-
 async fn start(
     folder: &Path,
     wires: &Wires,
@@ -37,39 +32,14 @@ async fn start(
         let host = wires.host(number);
         Place { prefix: host.prefix(), address: host.address, flags: flags(number) }
     };
-    Localnet::start(Plan {
-        program: artel()?,
-        folder: folder.to_owned(),
-        validators: VALIDATORS,
-        agents: 0,
-        gateways: 0,
-        rpc_port: 0,
-        log: "info".to_owned(),
-        flags: Vec::new(),
-        endowed: Vec::new(),
-        places: (0..VALIDATORS).map(place).collect(),
-    })
-    .await
-}
-
-/// Waits until the node has this block.
-async fn reach(client: &Client, height: Height) -> Result<()> {
-    let reached = timeout(WAIT, async {
-        while client.finalised().await?.height < height {
-            sleep(LOOK).await;
-        }
-        anyhow::Ok(())
-    });
-    reached.await.with_context(|| format!("block {height} does not come"))?
+    let places = (0..VALIDATORS).map(place).collect();
+    Localnet::start(Plan { validators: VALIDATORS, places, ..plan(folder)? }).await
 }
 
 /// Sends tokens, which must become final; gives the height and how long it took.
-async fn transfer(client: &Client) -> Result<(Height, Duration)> {
-    let (alice, bob) = (testkit::alice(), testkit::bob().account());
+async fn timed_transfer(client: &Client) -> Result<(Height, Duration)> {
     let since = Instant::now();
-    let sent = client.transfer(&alice, bob, Balance::new(1 << 40));
-    let receipt = timeout(WAIT, sent).await.context("the transfer does not become final")??;
-    Ok((receipt.height, since.elapsed()))
+    Ok((transfer(client).await?, since.elapsed()))
 }
 
 /// All nodes have the same block at a height, which they all reach.
@@ -104,7 +74,7 @@ fn a_network_that_is_cut_in_half_waits_and_goes_on_when_it_is_whole_again() {
             ensure!(height <= halted, "half of the validators decide block {height}");
         }
         wires.set(Faults::default());
-        let (height, _) = match early {
+        let height = match early {
             Ok(done) => done?,
             Err(_) => sending.await?,
         };
@@ -126,7 +96,7 @@ fn slow_and_lossy_wires_slow_the_chain_and_do_not_stop_it() {
         wires.set(Faults { delay, loss_percent: 5, ..Faults::default() });
         let mut last = 0;
         for _ in 0..5 {
-            let (height, took) = transfer(&client).await?;
+            let (height, took) = timed_transfer(&client).await?;
             println!("200 ms delay, 5 % loss: final after {} ms", took.as_millis());
             last = height;
         }
@@ -151,7 +121,7 @@ fn a_validator_whose_clock_is_five_minutes_off_harms_nobody() {
         let client = network.members[0].client().await?;
         let (mut last, mut rounds) = (0, 0);
         for _ in 0..8 {
-            let (height, took) = transfer(&client).await?;
+            let (height, took) = timed_transfer(&client).await?;
             println!("a clock five minutes ahead: final after {} ms", took.as_millis());
             rounds += usize::from(took > Duration::from_secs(2));
             last = height;
@@ -213,7 +183,7 @@ fn a_validator_whose_disk_is_full_stops_and_comes_back_when_there_is_room() {
         let (name, said) = ended.await.context("it goes on without a disk")??;
         ensure!(name == "validator-4", "{name} ended: {said}");
         ensure!(said.contains("No space left"), "it says: {said}");
-        let (height, _) = transfer(&client).await?;
+        let height = transfer(&client).await?;
         std::fs::remove_file(&ballast)?;
         network.kill(3)?;
         network.launch(3)?;

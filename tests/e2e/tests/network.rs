@@ -1,8 +1,11 @@
 //! Sentences about a network of several nodes, each a process of its own.
 
-use anyhow::{Context, Result};
-use artel_e2e::{process::artel, stranger::Stranger};
-use client::{Client, TaskLimits};
+use artel_e2e::{
+    process::artel,
+    steps::{LOOK, WAIT, echo, plan, reach, transfer},
+    stranger::Stranger,
+};
+use client::Client;
 use codec::Encode;
 use consensus::Message;
 use network::Topic;
@@ -11,54 +14,16 @@ use node::{
     localnet::{Localnet, Plan, Role, validator_uri},
     wire::Said,
 };
-use pallets::{offences::Event, staking, tasks::Policy};
-use primitives::{AccountId, Balance, Hash, Height, SignedVote, StateRead, Vote, VoteKind};
+use pallets::{offences::Event, staking};
+use primitives::{AccountId, Balance, Hash, SignedVote, StateRead, Vote, VoteKind};
 use runtime::RuntimeEvent;
 use std::{path::Path, time::Duration};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-/// A program that gives back what it reads.
-const ECHO: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../node/executor/tests/corpus/echo.wat");
-/// Longest wait for anything that must come.
-const WAIT: Duration = Duration::from_secs(90);
-/// How often is looked whether it has.
-const LOOK: Duration = Duration::from_millis(50);
-
 async fn start(folder: &Path, validators: usize, agents: usize, gateways: usize) -> Localnet {
-    let plan = Plan {
-        program: artel().expect("the binary is built"),
-        folder: folder.to_owned(),
-        validators,
-        agents,
-        gateways,
-        rpc_port: 0,
-        log: "info".to_owned(),
-        flags: Vec::new(),
-        endowed: Vec::new(),
-        places: Vec::new(),
-    };
+    let plan = Plan { validators, agents, gateways, ..plan(folder).expect("the binary is built") };
     Localnet::start(plan).await.expect("the network starts")
-}
-
-/// Waits until the node has this block.
-async fn reach(client: &Client, height: Height) -> Result<()> {
-    let reached = timeout(WAIT, async {
-        while client.finalised().await?.height < height {
-            sleep(LOOK).await;
-        }
-        anyhow::Ok(())
-    });
-    reached.await.with_context(|| format!("block {height} does not come"))?
-}
-
-/// Sends tokens, which must become final; gives the height.
-async fn transfer(client: &Client) -> Result<Height> {
-    let (alice, bob) = (testkit::alice(), testkit::bob().account());
-    let sent = client.transfer(&alice, bob, Balance::new(1 << 40));
-    let receipt = timeout(WAIT, sent).await.context("the transfer does not become final")??;
-    Ok(receipt.height)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,18 +42,7 @@ async fn nodes_that_know_one_address_find_all_others_and_a_task_is_paid_through_
     }
     let gateway = network.first(Role::Gateway).expect("there is one");
     let client = gateway.client().await.expect("it serves");
-    let program = std::fs::read_to_string(ECHO).expect("the corpus has it");
-    let program = wat::parse_str(program).expect("it is valid");
-    let limits = TaskLimits { fuel: 1_000_000_000, memory_pages: 64, output_bytes: 1_024 };
-    let said = b"what comes in goes out";
-    let spec = client.prepare_task(&program, said, Vec::new(), limits).await;
-    let policy = Policy::economy(Balance::new(1_000_000_000_000));
-    let alice = testkit::alice();
-    let posted = client.post_task(&alice, spec.expect("it is uploaded"), policy).await;
-    let task = posted.expect("it is posted").task;
-    timeout(WAIT, client.wait_for_result(task)).await.expect("it takes long").expect("it is done");
-    assert_eq!(client.output(task).await.expect("it is fetched from the agent"), said);
-    client.accept_result(&alice, task).await.expect("it is accepted");
+    echo(&client).await.expect("an agent does it");
     network.stop().await.expect("all nodes stop in order");
 }
 

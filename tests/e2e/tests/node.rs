@@ -3,9 +3,10 @@
 use artel_e2e::{
     crash::{self, Plan},
     process::{DevNode, artel, get},
+    steps::{ECHO, echo},
 };
-use client::{Client, RuntimeCall, TaskLimits};
-use pallets::{sudo, system, tasks::Policy};
+use client::RuntimeCall;
+use pallets::{sudo, system};
 use primitives::Balance;
 use runtime::{ChainSpec, REHEARSAL_SPEC_VERSION};
 use std::{
@@ -15,10 +16,6 @@ use std::{
     process::{Command, Output, Stdio},
 };
 use tempfile::TempDir;
-
-/// A program that gives back what it reads.
-const ECHO: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../node/executor/tests/corpus/echo.wat");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_killed_under_load_loses_nothing_final() {
@@ -46,7 +43,7 @@ async fn tasks_are_posted_and_done_after_a_change_of_the_rules_and_a_restart() {
     let node = DevNode::start(folder.path(), &[]).expect("it starts");
     let client = node.client().await.expect("it serves");
     // Both the requester and the agent have been connected before.
-    echo(&client).await;
+    echo(&client).await.expect("the agent does it");
     let height = client.finalised().await.expect("it has blocks").height + 3;
     let upgrade = system::Call::schedule_upgrade { spec_version: REHEARSAL_SPEC_VERSION, height };
     let call = Box::new(RuntimeCall::System(upgrade));
@@ -54,28 +51,13 @@ async fn tasks_are_posted_and_done_after_a_change_of_the_rules_and_a_restart() {
     client.call(&testkit::alice(), &call).await.expect("Alice may do anything");
     let mut heads = client.heads(None).await.expect("it has heads");
     while heads.next().await.expect("it makes blocks").height <= height {}
-    echo(&client).await;
+    echo(&client).await.expect("the agent does it");
     let faults = node.faults();
     assert!(faults.is_empty(), "{faults:?}");
     node.stop().expect("it stops in order");
     let node = DevNode::start(folder.path(), &[]).expect("it starts again");
-    echo(&node.client().await.expect("it serves again")).await;
-}
-
-/// Posts a task whose program gives back what it reads, and accepts its result.
-async fn echo(client: &Client) {
-    let program = fs::read_to_string(ECHO).expect("the corpus has it");
-    let program = wat::parse_str(program).expect("it is valid");
-    let limits = TaskLimits { fuel: 1_000_000_000, memory_pages: 64, output_bytes: 1_024 };
-    let said = b"what comes in goes out";
-    let spec = client.prepare_task(&program, said, Vec::new(), limits).await;
-    let policy = Policy::economy(Balance::new(1_000_000_000_000));
-    let alice = testkit::alice();
-    let posted = client.post_task(&alice, spec.expect("it is uploaded"), policy).await;
-    let task = posted.expect("it is posted").task;
-    client.wait_for_result(task).await.expect("it is done");
-    assert_eq!(client.output(task).await.expect("it is here"), said);
-    client.accept_result(&alice, task).await.expect("it is accepted");
+    let client = node.client().await.expect("it serves again");
+    echo(&client).await.expect("the agent does it again");
 }
 
 #[test]

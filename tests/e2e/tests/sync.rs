@@ -1,7 +1,10 @@
 //! Sentences about nodes that come late, and peers that lie to them.
 
-use anyhow::{Context, Result};
-use artel_e2e::{process::artel, stranger::Stranger};
+use anyhow::Result;
+use artel_e2e::{
+    steps::{LOOK, WAIT, plan, reach},
+    stranger::Stranger,
+};
 use chain::sync::wire;
 use client::Client;
 use codec::{Decode, Encode};
@@ -20,10 +23,6 @@ use std::{
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-/// Longest wait for anything that must come.
-const WAIT: Duration = Duration::from_secs(120);
-/// How often is looked whether it has.
-const LOOK: Duration = Duration::from_millis(20);
 /// Blocks that the late node lacks.
 const BLOCKS: Height = 600;
 /// A chain that makes blocks as fast as it can, and states for others every few of them.
@@ -37,16 +36,10 @@ async fn start(folder: &Path) -> Result<(Localnet, Client)> {
     let config = folder.join("fast.toml");
     std::fs::write(&config, FAST)?;
     let mut network = Localnet::start(Plan {
-        program: artel()?,
-        folder: folder.to_owned(),
         validators: 1,
-        agents: 0,
         gateways: 2,
-        rpc_port: 0,
-        log: "info".to_owned(),
         flags: vec!["--config".to_owned(), config.display().to_string()],
-        endowed: Vec::new(),
-        places: Vec::new(),
+        ..plan(folder)?
     })
     .await?;
     network.kill(LATE)?;
@@ -62,17 +55,6 @@ async fn join(network: &mut Localnet) -> Result<Client> {
     network.launch(LATE)?;
     network.wait_ready(LATE).await?;
     network.members[LATE].client().await
-}
-
-/// Waits until the node has this block.
-async fn reach(client: &Client, height: Height) -> Result<()> {
-    let reached = timeout(WAIT, async {
-        while client.finalised().await?.height < height {
-            sleep(LOOK).await;
-        }
-        anyhow::Ok(())
-    });
-    reached.await.with_context(|| format!("block {height} does not come"))?
 }
 
 /// Whom a liar has lied to.
