@@ -3,6 +3,7 @@
 use crate::cli::node::session_keys;
 use anyhow::{Context, Result, bail, ensure};
 use client::Client;
+use network::Role;
 use pallets::staking::GenesisValidator;
 use primitives::{
     AccountId, Balance, Hash,
@@ -89,28 +90,6 @@ pub struct Place {
     pub address: Ipv4Addr,
     /// More flags for it.
     pub flags: Vec<String>,
-}
-
-/// What a node of the network does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Decides blocks.
-    Validator,
-    /// Computes tasks.
-    Agent,
-    /// Serves dapps.
-    Gateway,
-}
-
-impl Role {
-    /// Its name, as flags and folders have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Validator => "validator",
-            Self::Agent => "agent",
-            Self::Gateway => "gateway",
-        }
-    }
 }
 
 /// A node of the network.

@@ -2,7 +2,7 @@
 
 use crate::{exchange::Fetcher, shells::sync::Progress};
 use futures::{FutureExt, future::BoxFuture};
-use network::{Direction, Handle, Multiaddr, PeerId, PeerInfo, Role};
+use network::{Direction, Handle, Multiaddr, PeerId, PeerInfo};
 use primitives::{Hash, Height, shown};
 use rpc::NetworkView;
 use runtime::view::PeerView;
@@ -73,16 +73,11 @@ impl rpc::Peers for Peers {
 }
 
 fn view(info: PeerInfo, tip: Option<(Height, Hash)>) -> PeerView {
-    let role = info.role.map(|role| match role {
-        Role::Validator => "validator",
-        Role::Agent => "agent",
-        Role::Gateway => "gateway",
-    });
     PeerView {
         id: info.id.to_string(),
         address: info.address.to_string(),
         is_outbound: info.direction == Direction::Outbound,
-        role: role.map(str::to_owned),
+        role: info.role.map(|role| role.name().to_owned()),
         agent: info.agent,
         height: tip.map(|(height, _)| height),
         hash: tip.map(|(_, hash)| hash),

@@ -58,7 +58,8 @@ impl Names {
 pub(crate) const ROLES: [Role; 3] = [Role::Validator, Role::Agent, Role::Gateway];
 
 impl Role {
-    pub(crate) const fn name(self) -> &'static str {
+    /// Its name, as flags and folders have it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Validator => "validator",
             Self::Agent => "agent",

@@ -2,12 +2,13 @@
 
 use super::{amount, dev::Home, task::follow};
 use crate::{
-    localnet::{Localnet, Plan, Role, agent_uri},
+    localnet::{Localnet, Plan, agent_uri},
     logging,
 };
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use client::{Client, TaskLimits, view::ResultView};
+use network::Role;
 use pallets::{balances::Event, system, tasks::Policy};
 use primitives::{
     AccountId, Balance, Height, StateRead,

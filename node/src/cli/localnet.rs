@@ -1,10 +1,11 @@
 //! `artel localnet`: a network on this machine.
 
 use super::{dev::Home, signal};
-use crate::localnet::{Localnet, Member, Plan, Role};
+use crate::localnet::{Localnet, Member, Plan};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use client::Client;
+use network::Role;
 use std::{
     io::{IsTerminal, Write},
     path::PathBuf,

@@ -8,10 +8,10 @@ use artel_e2e::{
 use client::Client;
 use codec::Encode;
 use consensus::Message;
-use network::Topic;
+use network::{Role, Topic};
 use node::{
     cli::node::session_keys,
-    localnet::{Localnet, Plan, Role, validator_uri},
+    localnet::{Localnet, Plan, validator_uri},
     wire::Said,
 };
 use pallets::{offences::Event, staking};
@@ -160,7 +160,7 @@ async fn a_validator_that_votes_twice_is_proven_on_chain_and_loses_stake() {
     let (liar, honest) = (keys(4), [1, 2, 3].map(|number| keys(number).account));
     let before = stake(&client, liar.account).await;
     let genesis = client.block_hash(0).await.expect("it has one");
-    let stranger = Stranger::join(&network.bootnode, genesis, network::Role::Gateway, [5; 32]);
+    let stranger = Stranger::join(&network.bootnode, genesis, Role::Gateway, [5; 32]);
     let stranger = timeout(WAIT, stranger).await.expect("somebody answers").expect("it joins");
 
     // Whoever has the key says two things in the name of its validator, at a height that is to be decided.

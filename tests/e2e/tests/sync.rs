@@ -8,7 +8,7 @@ use artel_e2e::{
 use chain::sync::wire;
 use client::Client;
 use codec::{Decode, Encode};
-use network::{PeerId, Protocol, Role as PeerRole};
+use network::{PeerId, Protocol, Role};
 use node::{
     localnet::{Localnet, Plan},
     wire::Status,
@@ -135,7 +135,7 @@ async fn a_late_node_fetches_all_blocks_although_most_peers_lie_and_those_are_ba
     let honest: PeerId = honest.parse().expect("it is one");
     let mut liars = Vec::new();
     for (number, how) in (1u8..).zip([Lie::Noise, Lie::Certificates, Lie::Bodies, Lie::Silence]) {
-        let joined = Stranger::join(&network.bootnode, genesis, PeerRole::Gateway, [number; 32]);
+        let joined = Stranger::join(&network.bootnode, genesis, Role::Gateway, [number; 32]);
         let stranger = timeout(WAIT, joined).await.expect("somebody answers").expect("it joins");
         let lied = LiedTo::default();
         liars.push((stranger.network.local_peer().to_string(), lied.clone()));
