@@ -9,7 +9,9 @@ use crate::{
         begin::Begin,
         blobs as blobs_shell, chain as chain_shell,
         clock::Clock,
-        consensus as consensus_shell, gossip as gossip_shell,
+        consensus as consensus_shell,
+        evidence::EvidencePool,
+        gossip as gossip_shell,
         metrics::{BlobMetrics, ChainMetrics, PoolMetrics},
         pool as pool_shell,
         recent::Recent,
@@ -287,7 +289,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         recent: recent.clone(),
         clock,
         metrics: ChainMetrics::new(&mut registry),
-        evidence: Vec::new(),
+        evidence: EvidencePool::open(&home.join("evidence"), genesis)?,
     };
     tasks.add_thread(Part::Chain, "chain", chain_stop, move |stop| shell.run(stop))?;
 

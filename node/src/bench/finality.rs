@@ -2,11 +2,12 @@
 //! hearing that the block is final, and how many transfers it makes final, beside one validator alone.
 
 use super::{
+    machine::Process,
     percentile,
     transfers::{ENDOWMENT, numbered, sign},
 };
 use crate::{
-    localnet::{Localnet, Plan},
+    localnet::{Localnet, Member, Plan},
     logging,
 };
 use anyhow::{Context, Result, ensure};
@@ -23,7 +24,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -46,6 +47,8 @@ const DEPTH: usize = 256;
 const STEP: Duration = Duration::from_millis(5);
 /// The share of full load at which the time to finality is measured.
 const LOAD_SHARE: f64 = 0.8;
+/// Threads that spend less on a transfer are not shown.
+const THREAD_SHOWN_US: f64 = 0.5;
 /// Most bytes of a message: a block of hex.
 const MESSAGE_BYTES_MAX: u32 = 32 << 20;
 
@@ -82,7 +85,7 @@ pub async fn run(args: FinalityArgs) -> Result<()> {
     let mut signed = sign(&pairs, bench.genesis, count).into_iter();
     let alone = bench.full_load(&mut signed, time).await?;
     bench.network.stop().await?;
-    eprintln!("  {:.0} transfers/s final", alone);
+    eprintln!("  {:.0} transfers/s final", alone.per_second);
 
     eprintln!("{} validators, idle for {} s", args.validators, args.seconds * 2);
     let bench = Bench::start(&home.path().join("all"), args.validators, &pairs, &args.log).await?;
@@ -91,8 +94,9 @@ pub async fn run(args: FinalityArgs) -> Result<()> {
     eprintln!("  {}", idle.line());
     eprintln!("{} s under full load", args.seconds);
     let together = bench.full_load(&mut signed, time).await?;
-    eprintln!("  {together:.0} transfers/s final");
-    let rate = together * LOAD_SHARE;
+    eprintln!("  {:.0} transfers/s final", together.per_second);
+    eprintln!("{}", compare(&alone, &together));
+    let rate = together.per_second * LOAD_SHARE;
     eprintln!("{} s at {rate:.0} transfers/s", args.seconds);
     let loaded = bench.steady_load(&mut signed, rate, time).await?;
     eprintln!("  {}", loaded.line());
@@ -106,8 +110,10 @@ pub async fn run(args: FinalityArgs) -> Result<()> {
             "loaded_p50_ms": loaded.p50_ms,
             "loaded_p99_ms": loaded.p99_ms,
             "loaded_tps": rate.round(),
-            "finalised_tps": together.round(),
-            "alone_tps": alone.round(),
+            "finalised_tps": together.per_second.round(),
+            "alone_tps": alone.per_second.round(),
+            "validator_us": together.validator_us(),
+            "alone_us": alone.validator_us(),
             "seconds": args.seconds,
         })
     );
@@ -120,6 +126,40 @@ struct Bench {
     clients: Vec<Arc<Client>>,
     genesis: Hash,
     seen: Seen,
+}
+
+/// What a network makes final, and what that takes.
+struct Throughput {
+    per_second: f64,
+    /// CPU time of each validator for each transfer, by thread.
+    by_thread_us: BTreeMap<String, f64>,
+}
+
+impl Throughput {
+    /// CPU time of each validator for each transfer.
+    fn validator_us(&self) -> f64 {
+        self.by_thread_us.values().sum::<f64>().round()
+    }
+}
+
+/// Where a transfer's time goes: at one validator alone, and at each of several.
+fn compare(alone: &Throughput, together: &Throughput) -> String {
+    let row = |name: &str, alone: f64, together: f64| {
+        format!("  {name:<24}{alone:>10.1}{together:>12.1}")
+    };
+    let threads: BTreeSet<_> =
+        alone.by_thread_us.keys().chain(together.by_thread_us.keys()).collect();
+    let mut rows =
+        vec![format!("  {:<24}{:>10}{:>12}", "CPU us for a transfer", "alone", "of several")];
+    for thread in threads {
+        let [one, each] = [alone, together]
+            .map(|side| side.by_thread_us.get(thread).copied().unwrap_or_default());
+        if one.max(each) >= THREAD_SHOWN_US {
+            rows.push(row(thread, one, each));
+        }
+    }
+    rows.push(row("all", alone.validator_us(), together.validator_us()));
+    rows.join("\n")
 }
 
 /// Times to finality.
@@ -196,19 +236,36 @@ impl Bench {
         Ok(Latencies::of(self.seen.take_latencies()))
     }
 
-    /// Submits as fast as the network takes; gives transactions per second in the last half of the time.
+    /// Submits as fast as the network takes; what it makes final in the last half of the time counts.
     async fn full_load(
         &self,
         signed: &mut impl Iterator<Item = OpaqueTransaction>,
         time: Duration,
-    ) -> Result<f64> {
+    ) -> Result<Throughput> {
         let start = Instant::now();
         let depth = DEPTH * self.clients.len();
+        let before = self.cpu();
         self.load(signed, time, |_, sending| sending < depth && self.seen.waiting() < WINDOW)
             .await?;
-        let rate = self.seen.rate(start + time / 2, start + time);
-        self.seen.take_latencies();
-        Ok(rate)
+        let after = self.cpu();
+        let per_second = self.seen.rate(start + time / 2, start + time);
+        let transfers = self.seen.take_latencies().len() as f64 * self.clients.len() as f64;
+        let spent = |(name, seconds): (&String, &f64)| {
+            let spent = seconds - before.get(name).copied().unwrap_or_default();
+            (name.clone(), spent * 1e6 / transfers)
+        };
+        Ok(Throughput { per_second, by_thread_us: after.iter().map(spent).collect() })
+    }
+
+    /// CPU seconds of all validators together, by thread.
+    fn cpu(&self) -> BTreeMap<String, f64> {
+        let mut all = BTreeMap::new();
+        for id in self.network.members.iter().filter_map(Member::id) {
+            for (thread, seconds) in Process::of(id).cpu_by_thread() {
+                *all.entry(thread).or_default() += seconds;
+            }
+        }
+        all
     }
 
     /// Submits at a fixed rate, whatever the network does.

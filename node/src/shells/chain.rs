@@ -2,6 +2,7 @@
 
 use super::{
     clock::Clock,
+    evidence::EvidencePool,
     metrics::ChainMetrics,
     pool::Control,
     recent::{Recent, Whole},
@@ -11,9 +12,9 @@ use chain::{BuildRequest, Built, Chain, CheckError, CheckRequest, Committed, Fau
 use codec::{Decode, Encode};
 use consensus::{Input, Proposed, Verdict};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select_biased};
-use pallets::{offences::check_evidence, session::WIDEN_BLOCKS_MAX};
+use pallets::session::WIDEN_BLOCKS_MAX;
 use primitives::{
-    AccountId, Block, Certificate, Evidence, Hash, Height, Offence,
+    AccountId, Block, Certificate, Evidence, Hash, Height,
     crypto::{pair::Sr25519Pair, vrf},
 };
 use rpc::ProofRequest;
@@ -33,8 +34,6 @@ pub const PROOFS_MAX: usize = 8;
 /// Proofs take at most one part in so many of the thread's time: those of older blocks take the later ones out of the tree,
 /// and consensus waits meanwhile.
 const PROOFS_SHARE: u32 = 5;
-/// Most pieces of evidence that wait for a block.
-const EVIDENCE_MAX: usize = 64;
 /// Longest sleep, so that a stop is noticed soon.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 /// Execution ends at this share of the time that a round gives the proposer, so that the block
@@ -134,7 +133,7 @@ pub struct Shell {
     /// What is counted.
     pub metrics: ChainMetrics,
     /// Evidence that no block has yet, as far as this node knows.
-    pub evidence: Vec<Evidence>,
+    pub evidence: EvidencePool,
 }
 
 impl Shell {
@@ -174,10 +173,7 @@ impl Shell {
             Command::Build { height, round, certificate, deadline } => {
                 self.build(height, round, certificate, deadline, stop)
             }
-            Command::Report(evidence) => {
-                self.note_evidence(evidence);
-                Ok(())
-            }
+            Command::Report(evidence) => self.evidence.note(evidence),
             Command::Check { height, proposed, block, body } => {
                 self.check(height, proposed, block, &body)
             }
@@ -233,7 +229,7 @@ impl Shell {
             now_ms: self.clock.now_ms(),
             certificate,
             widened,
-            evidence: self.evidence.clone(),
+            evidence: self.evidence.pending().to_vec(),
             transactions,
             sign_vrf: &|message| vrf::sign(key, runtime::VRF_LABEL, message).0,
             is_late: &mut || Instant::now() >= late,
@@ -383,17 +379,6 @@ impl Shell {
         Ok(())
     }
 
-    /// Keeps evidence for the next block of this node.
-    fn note_evidence(&mut self, evidence: Evidence) {
-        let Some(offence) = evidence.offence() else { return };
-        let is_known = self.evidence.iter().any(|known| known.offence() == Some(offence));
-        if !is_known && self.evidence.len() < EVIDENCE_MAX {
-            let Offence { height, round, step, validator } = offence;
-            tracing::warn!(%validator, height, round, ?step, "a validator signed two things where it may sign one");
-            self.evidence.push(evidence);
-        }
-    }
-
     /// Logs and counts a final block, and forgets evidence that it has, or that has become too old.
     fn note(
         &mut self,
@@ -403,9 +388,7 @@ impl Shell {
         count: usize,
     ) -> Result<()> {
         warn_of_rules(ahead_before, head);
-        let (next, genesis) = (head.next_height(), self.chain.genesis());
-        self.evidence
-            .retain(|evidence| check_evidence(&head.snapshot, next, &genesis, evidence).is_ok());
+        self.evidence.on_head(head)?;
         self.metrics.committed.observe(start.elapsed().as_secs_f64());
         self.metrics.note(head, count);
         self.metrics.note_history(self.chain.database())?;

@@ -6,6 +6,7 @@ mod bodies;
 pub mod chain;
 pub mod clock;
 pub mod consensus;
+pub mod evidence;
 pub mod gossip;
 pub mod metrics;
 pub mod pool;

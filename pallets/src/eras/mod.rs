@@ -1,11 +1,12 @@
 //! A chain in memory with the pallets of those who decide blocks: real certificates and proofs, and checks after each
 //! block.
 
-use crate::{balances, offences, session, staking, staking::*, system, treasury};
+use crate::{
+    balances, offences, session, staking, staking::*, system, testing::LookUpOnly, treasury,
+};
 use framework::{BlockEnv, Deltas, MemState, TxOutput, prelude::*};
 use primitives::{
-    Certificate, Evidence, RawKey, RawValue, SignedProposal, SignedVote, ValidatorSet, Vote,
-    VoteKind,
+    Certificate, Evidence, SignedProposal, SignedVote, ValidatorSet, Vote, VoteKind,
     crypto::{
         hash::blake2_256,
         pair::{Ed25519Pair, Sr25519Pair},
@@ -73,19 +74,6 @@ pub fn set_keys(who: &AccountId, number: u32) -> session::Call {
     let (vote, vrf) = pairs(who, number);
     let (keys, proof) = SessionKeys::prove(&GENESIS, who, &vote, &vrf);
     session::Call::set_keys { keys, proof: proof.encode() }
-}
-
-/// A state that can be looked up but not scanned, as calls have it.
-struct LookUpOnly<'a>(&'a MemState);
-
-impl StateRead for LookUpOnly<'_> {
-    fn get(&self, key: &[u8]) -> Option<RawValue> {
-        self.0.get(key)
-    }
-
-    fn next_key(&self, prefix: &[u8], _after: &[u8]) -> Option<RawKey> {
-        panic!("a call scans {prefix:02x?}")
-    }
 }
 
 /// A chain whose block is open for calls.

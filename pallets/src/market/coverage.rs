@@ -1,7 +1,7 @@
 //! What a run of the model has covered: each transition and each error, counted.
 
 use super::{model::Model, *};
-use scale_info::{TypeDef, TypeInfo};
+use crate::testing::{PalletErrors, errors_of};
 use std::fmt::Write;
 
 /// How often each transition must have been taken, and each error met, in a full run.
@@ -185,26 +185,13 @@ impl Model {
     }
 }
 
-/// Index and name of a pallet, with those of its errors.
-type PalletErrors = (u8, &'static str, Vec<(u8, &'static str)>);
-
-/// Every error of the market's pallets, from the types that clients see.
-fn error_names() -> Vec<PalletErrors> {
-    fn of<P: framework::Pallet>() -> PalletErrors
-    where
-        P::Error: TypeInfo,
-    {
-        let TypeDef::Variant(variants) = P::Error::type_info().type_def else {
-            panic!("errors are enums")
-        };
-        let names = variants.variants.iter().map(|v| (v.index, v.name)).collect();
-        (P::INDEX, P::NAME, names)
-    }
-    vec![
-        of::<agents::Pallet>(),
-        of::<tasks::Pallet>(),
-        of::<escrow::Pallet>(),
-        of::<validations::Pallet>(),
-        of::<payouts::Pallet>(),
+/// Every error of the market's pallets.
+fn error_names() -> [PalletErrors; 5] {
+    [
+        errors_of::<agents::Pallet>(),
+        errors_of::<tasks::Pallet>(),
+        errors_of::<escrow::Pallet>(),
+        errors_of::<validations::Pallet>(),
+        errors_of::<payouts::Pallet>(),
     ]
 }

@@ -3,16 +3,13 @@
 mod coverage;
 mod model;
 
-use crate::{agents, balances, escrow, payouts, system, tasks, validations};
+use crate::{agents, balances, escrow, payouts, system, tasks, testing::LookUpOnly, validations};
 use framework::prelude::*;
 use framework::{BlockEnv, Deltas, MemState};
-use primitives::{
-    RawKey, RawValue,
-    crypto::{
-        hash::blake2_256,
-        pair::{Ed25519Pair, Sr25519Pair},
-        vrf,
-    },
+use primitives::crypto::{
+    hash::blake2_256,
+    pair::{Ed25519Pair, Sr25519Pair},
+    vrf,
 };
 
 pub use tasks::{CloseReason, Policy, TaskId, TaskSpec, TaskState};
@@ -72,20 +69,6 @@ impl From<payouts::Call> for RuntimeCall {
 impl From<escrow::Call> for RuntimeCall {
     fn from(call: escrow::Call) -> Self {
         Self::Escrow(call)
-    }
-}
-
-/// A state that can be looked up but not scanned. Calls have no other: a scan passes over all that
-/// was deleted before it in the block, which nobody has declared.
-struct LookUpOnly<'a>(&'a MemState);
-
-impl StateRead for LookUpOnly<'_> {
-    fn get(&self, key: &[u8]) -> Option<RawValue> {
-        self.0.get(key)
-    }
-
-    fn next_key(&self, prefix: &[u8], _after: &[u8]) -> Option<RawKey> {
-        panic!("a call scans {prefix:02x?}")
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     agents::{Capabilities, Payee, Share},
     payouts::PayoutId,
     tasks::{EarlyPay, ReleaseReason},
+    testing::Random,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,36 +17,6 @@ const REQUESTERS: u16 = 6;
 /// Agents that claim and never work.
 const LAZY: usize = 4;
 const CALLS: usize = 100_000;
-/// splitmix64: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn percent(&mut self, chance: u64) -> bool {
-        self.below(100) < chance
-    }
-
-    fn pick<T: Copy>(&mut self, items: &[T]) -> Option<T> {
-        let count = u64::try_from(items.len()).expect("it is small");
-        if count == 0 {
-            return None;
-        }
-        let index = usize::try_from(self.below(count)).expect("it is small");
-        Some(items[index])
-    }
-}
-
 /// What will become of a task, so that rare ends are met often enough.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {

@@ -36,7 +36,7 @@ pub fn clients(root: &Path, args: &[String]) -> Result<()> {
 
 /// Simulated networks on virtual time.
 pub fn sim(root: &Path, args: &[String]) -> Result<()> {
-    let mut all = vec!["run", "--quiet", "--locked", "--package", "artel-sim", "--"];
+    let mut all = vec!["run", "--quiet", "--locked", "--bin", "sim", "--"];
     all.extend(args.iter().map(String::as_str));
     step(root, "sim", &all)
 }

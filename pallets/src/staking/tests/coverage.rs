@@ -1,8 +1,10 @@
 //! What a run of the model has covered: each transition and each error, counted.
 
 use super::model::Model;
-use crate::{offences, session, staking};
-use scale_info::{TypeDef, TypeInfo};
+use crate::{
+    offences, session, staking,
+    testing::{PalletErrors, errors_of},
+};
 use std::fmt::Write;
 
 /// How often each transition must have been taken.
@@ -73,20 +75,11 @@ impl Model {
     }
 }
 
-/// Index and name of a pallet, with those of its errors.
-type PalletErrors = (u8, &'static str, Vec<(u8, &'static str)>);
-
-/// Every error of the pallets, from the types that clients see.
-fn error_names() -> Vec<PalletErrors> {
-    fn of<P: framework::Pallet>() -> PalletErrors
-    where
-        P::Error: TypeInfo,
-    {
-        let TypeDef::Variant(variants) = P::Error::type_info().type_def else {
-            panic!("errors are enums")
-        };
-        let names = variants.variants.iter().map(|v| (v.index, v.name)).collect();
-        (P::INDEX, P::NAME, names)
-    }
-    vec![of::<staking::Pallet>(), of::<offences::Pallet>(), of::<session::Pallet>()]
+/// Every error of the pallets.
+fn error_names() -> [PalletErrors; 3] {
+    [
+        errors_of::<staking::Pallet>(),
+        errors_of::<offences::Pallet>(),
+        errors_of::<session::Pallet>(),
+    ]
 }

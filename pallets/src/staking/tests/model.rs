@@ -6,7 +6,7 @@
 mod messages;
 
 use super::{super::*, oracle::*};
-use crate::{balances, eras::*, session, treasury};
+use crate::{balances, eras::*, session, testing::Random, treasury};
 use messages::thousandths;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,33 +15,6 @@ const VALIDATORS_COUNT: u8 = 32;
 const PARTIES: u8 = 24;
 /// An era of many blocks, so that absences are judged, comes after so many of few.
 const LONG_ERA: u32 = 12;
-
-/// splitmix64: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn percent(&mut self, chance: u64) -> bool {
-        self.below(100) < chance
-    }
-
-    fn pick<T: Copy>(&mut self, items: &[T]) -> Option<T> {
-        let count = u64::try_from(items.len()).expect("it is small");
-        let index = self.below(count.max(1));
-        items.get(usize::try_from(index).expect("it is small")).copied()
-    }
-}
 
 /// A chain, what should be true of it, and what has happened.
 pub struct Model {

@@ -265,6 +265,18 @@ async def test_batch(chain):
     assert await free(chain, to) == before + TOKEN
 
 
+async def test_staking(chain):
+    validator = (await chain.query("Session", "Validators")).value[0]
+    bond = await call(chain, "Staking", "bond", value=100 * TOKEN, payee="Staked")
+    calls = [bond, await call(chain, "Staking", "nominate", targets=[validator])]
+    receipt = await send(chain, await call(chain, "Utility", "batch_all", calls=calls), EVE)
+    assert await receipt.is_success
+    ledger = (await chain.query("Staking", "Ledger", [EVE.ss58_address])).value
+    assert ledger["active"] == 100 * TOKEN
+    nominations = (await chain.query("Staking", "Nominators", [EVE.ss58_address])).value
+    assert nominations["targets"] == [validator]
+
+
 async def test_nonces_100(chain):
     address = CHARLIE.ss58_address
     start = (await account(chain, address))["nonce"]

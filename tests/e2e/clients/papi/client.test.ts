@@ -246,6 +246,21 @@ test("batch", LIMIT_MS, async () => {
   assert.equal(await free(to), before + TOKEN);
 });
 
+test("staking", LIMIT_MS, async () => {
+  const [validator] = await api.query.Session.Validators.getValue();
+  const payee = { type: "Staked", value: undefined } as const;
+  const calls = [
+    api.tx.Staking.bond({ value: 100n * TOKEN, payee }).decodedCall,
+    api.tx.Staking.nominate({ targets: [{ type: "Id", value: validator }] }).decodedCall,
+  ];
+  const sent = await send(api.tx.Utility.batch_all({ calls }), eve);
+  assert.ok(sent.ok);
+  const ledger = await api.query.Staking.Ledger.getValue(eve.address);
+  assert.equal(ledger?.active, 100n * TOKEN);
+  const nominations = await api.query.Staking.Nominators.getValue(eve.address);
+  assert.deepEqual(nominations?.targets, [validator]);
+});
+
 test("nonces_100", LIMIT_MS, async () => {
   const start = (await account(charlie.address)).nonce;
   const sent = Array.from({ length: 100 }, (_, i) =>

@@ -264,6 +264,27 @@ test("batch", LIMIT_MS, async () => {
   assert.equal(await free(dest), TOKEN);
 });
 
+test("staking", LIMIT_MS, async () => {
+  const [validator] = (await api.query.session.validators()).map(String);
+  const calls = [api.tx.staking.bond(100n * TOKEN, "Staked"), api.tx.staking.nominate([validator])];
+  const { error } = await send(api.tx.utility.batchAll(calls), eve);
+  assert.equal(error, undefined);
+  const nominator = await api.derive.staking.account(eve.address);
+  assert.equal(nominator.stakingLedger.active.toBigInt(), 100n * TOKEN);
+  assert.deepEqual(nominator.nominators.map(String), [validator]);
+  const { stakingLedger, nextSessionIds } = await api.derive.staking.account(validator);
+  assert.ok(stakingLedger.active.toBigInt() > 0n);
+  assert.equal(nextSessionIds.length, 2);
+  const { info } = await api.derive.staking.electedInfo({ withExposureMeta: true, withPrefs: true });
+  assert.deepEqual(
+    info.map(({ accountId }) => accountId.toString()),
+    [validator],
+  );
+  assert.ok(info[0].exposureMeta.unwrap().total.toBigInt() >= stakingLedger.active.toBigInt());
+  const { activeEra } = await api.derive.staking.overview();
+  assert.equal(activeEra.toNumber(), (await api.query.staking.activeEra()).unwrap().index.toNumber());
+});
+
 test("nonces_100", LIMIT_MS, async () => {
   const start = (await api.query.system.account(charlie.address)).nonce.toNumber();
   let left = 100;

@@ -276,6 +276,16 @@ def test_batch(chain):
     assert free(chain, to) == before + TOKEN
 
 
+def test_staking(chain):
+    validator = chain.query("Session", "Validators").value[0]
+    bond = call(chain, "Staking", "bond", value=100 * TOKEN, payee="Staked")
+    calls = [bond, call(chain, "Staking", "nominate", targets=[validator])]
+    assert send(chain, call(chain, "Utility", "batch_all", calls=calls), eve).is_success
+    ledger = chain.query("Staking", "Ledger", [eve.ss58_address]).value
+    assert ledger["active"] == 100 * TOKEN
+    assert chain.query("Staking", "Nominators", [eve.ss58_address]).value["targets"] == [validator]
+
+
 def test_nonces_100(chain):
     address = charlie.ss58_address
     start = account(chain, address)["nonce"]
