@@ -3,7 +3,9 @@
 use crate::{
     config::Config,
     exchange::Fetcher,
-    health, metrics,
+    health,
+    keyring::ValidatorKeys,
+    metrics,
     peers::Peers,
     shells::{
         begin::Begin,
@@ -18,17 +20,15 @@ use crate::{
         serve as serve_shell, states as states_shell, sync as sync_shell,
         transactions as transactions_shell, verify as verify_shell,
     },
-    wire::{Numbers, PeerProof},
+    signer::{self, Signer},
+    wire::Numbers,
 };
 use anyhow::{Context, Result, anyhow, ensure};
 use chain::{Chain, Head};
 use consensus::{Consensus, Identity, WithoutRecord, store::FileStore};
 use crossbeam_channel::{Sender, bounded};
 use futures::FutureExt;
-use primitives::{
-    AccountId, Hash,
-    crypto::pair::{Ed25519Pair, Sr25519Pair},
-};
+use primitives::{AccountId, Hash};
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use rpc::{Backend, ChainInfo, NodeInfo, PoolRequest};
 use runtime::ChainSpec;
@@ -48,16 +48,6 @@ const STOP_WAIT_MAX: Duration = Duration::from_millis(2_500);
 /// What the node calls itself in `system_name`.
 const NODE_NAME: &str = "Artel Node";
 
-/// What a validator signs with.
-pub struct ValidatorKeys {
-    /// The account that staked.
-    pub account: AccountId,
-    /// Signs proposals and votes.
-    pub vote: Ed25519Pair,
-    /// Gives randomness.
-    pub vrf: Sr25519Pair,
-}
-
 /// How a node is to start.
 pub struct Plan {
     /// Settings.
@@ -75,7 +65,7 @@ pub enum Role {
     /// Decides blocks.
     Validator {
         /// What it signs with.
-        keys: Box<ValidatorKeys>,
+        keys: Keys,
         /// Sign although the last-signed guard is missing: the operator swears that no other node
         /// has these keys.
         sign_without_guard: bool,
@@ -84,6 +74,25 @@ pub enum Role {
     Agent,
     /// Serves dapps.
     Gateway,
+}
+
+/// What a validator signs with.
+pub enum Keys {
+    /// Keys of its own: this one, and those in its folder.
+    Local(Option<Box<ValidatorKeys>>),
+    /// Those of another process.
+    Remote {
+        /// The other process's socket.
+        socket: PathBuf,
+        /// The account that staked.
+        account: AccountId,
+    },
+}
+
+impl From<ValidatorKeys> for Keys {
+    fn from(keys: ValidatorKeys) -> Self {
+        Self::Local(Some(Box::new(keys)))
+    }
 }
 
 impl Role {
@@ -242,10 +251,16 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
     let (heard_sender, heard_inbox) = bounded(gossip_shell::HEARD_MAX);
 
     // Consensus: owns the write-ahead log and the guard.
-    let (mut author, mut proof, mut starter) = (None, None, None);
+    let (mut author, mut starter) = (None, None);
     if let Role::Validator { keys, sign_without_guard } = role {
-        check_keys(&keys, &head, &spec.id)?;
         let (store, recovered) = FileStore::open(&home.join("consensus"), &genesis)?;
+        let (account, signer, worker) = signer::open(keys, &home, genesis, &store)?;
+        if let Some(worker) = worker {
+            tasks.add_thread(Part::Consensus, "signer", consensus_stop, move |stop| {
+                worker.run(stop)
+            })?;
+        }
+        check_keys(account, &signer, &head, &spec.id);
         let without = match (head.height, sign_without_guard) {
             (0, _) => WithoutRecord::NewChain,
             (_, true) => WithoutRecord::Override,
@@ -257,14 +272,10 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
                  go on; if it is the chain's only validator, start it with --sign-without-guard"
             );
         }
-        let ValidatorKeys { account, vote, vrf } = *keys;
-        let message = PeerProof::signed_bytes(&genesis, &peers.local_peer().to_bytes());
-        proof = Some(PeerProof { account, signature: vote.sign(&message) });
-        let key = ed25519_dalek::SigningKey::from_bytes(&vote.to_seed());
-        let identity = Identity { genesis, account, key };
+        let identity = Identity { genesis, account, signer: Box::new(signer.clone()) };
         let core = Consensus::new(config.consensus.clone(), identity, recovered, without)?;
-        author = Some(chain_shell::Author { account, vrf });
-        starter = Some(sync_shell::Starter { inbox: consensus_sender.clone(), account });
+        author = Some(chain_shell::Author { account, signer: signer.clone() });
+        starter = Some(sync_shell::Starter { inbox: consensus_sender.clone(), account, signer });
         let (inbox, heard, chain) = (consensus_inbox, heard_inbox, commands.clone());
         let shell = consensus_shell::Shell { core, store, inbox, heard, told, chain };
         tasks.add_thread(Part::Consensus, "consensus", consensus_stop, move |stop| {
@@ -350,7 +361,6 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         heads: heads.clone(),
         chain: commands,
         recent,
-        proof,
         consensus: starter,
         progress,
     };
@@ -449,21 +459,19 @@ fn with_bootnodes(mut config: network::Config, bootnodes: &[String]) -> Result<n
     Ok(config)
 }
 
-/// A validator that signs with other keys than the chain knows of it would never be heard.
-fn check_keys(keys: &ValidatorKeys, head: &Head, chain: &str) -> Result<()> {
-    let validators = runtime::validator_set(&head.snapshot);
-    let account = keys.account;
-    let Some(registered) = validators.get(&account) else {
-        tracing::warn!(%account, chain, "this validator is not elected: it follows until it is");
-        return Ok(());
-    };
-    ensure!(
-        registered.vote_key == keys.vote.public() && registered.vrf_key == keys.vrf.public(),
-        "the chain knows other session keys of {account}: its vote key is 0x{}, its VRF key 0x{}",
-        hex::encode(registered.vote_key),
-        hex::encode(registered.vrf_key)
-    );
-    Ok(())
+/// Tells the operator at once what a validator would only show by its silence. The chain may be behind, or a new key may
+/// still come, so it follows all the same.
+fn check_keys(account: AccountId, signer: &Signer, head: &Head, chain: &str) {
+    match (runtime::validator_set(&head.snapshot).get(&account), signer) {
+        (None, _) => {
+            tracing::warn!(%account, chain, "this validator is not elected: it follows until it is");
+        }
+        (Some(registered), Signer::Local { keys, .. }) => {
+            // It warns by itself of a key that is not there.
+            let _ = keys.has(&registered.vote_key);
+        }
+        (Some(_), Signer::Remote(_)) => {}
+    }
 }
 
 impl Node {

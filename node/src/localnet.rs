@@ -122,6 +122,11 @@ pub struct Localnet {
 impl Localnet {
     /// Starts a network and waits until every node serves.
     pub async fn start(plan: Plan) -> Result<Self> {
+        Self::start_with(plan, |_| ()).await
+    }
+
+    /// Starts a network whose chain is changed before it begins.
+    pub async fn start_with(plan: Plan, change: impl FnOnce(&mut ChainSpec)) -> Result<Self> {
         let kinds = [plan.validators, plan.agents, plan.gateways];
         ensure!(plan.validators > 0, "0 validators decide nothing: give --validators 1 or more");
         ensure!(
@@ -130,7 +135,8 @@ impl Localnet {
         );
         fs::create_dir_all(&plan.folder)
             .with_context(|| format!("cannot make the folder {}", plan.folder.display()))?;
-        let spec = spec(plan.validators, plan.agents, plan.endowed)?;
+        let mut spec = spec(plan.validators, plan.agents, plan.endowed)?;
+        change(&mut spec);
         let spec_path = plan.folder.join("chain-spec.json");
         fs::write(&spec_path, serde_json::to_string_pretty(&spec)?)?;
         let common = vec![

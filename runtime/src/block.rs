@@ -156,7 +156,12 @@ pub fn make_digest(digested: &Digested) -> Digest {
 /// What the author of block `height` signs with its VRF key, under [`VRF_LABEL`], to draw randomness.
 /// `state` is the parent's.
 pub fn vrf_message(state: &dyn StateRead, height: Height, origin_round: u32) -> Vec<u8> {
-    (session::randomness(state), height, origin_round).encode()
+    draw_message(&session::randomness(state), height, origin_round)
+}
+
+/// The same for who knows the parent's randomness, which is the seed of the height's validator set.
+pub fn draw_message(randomness: &Hash, height: Height, origin_round: u32) -> Vec<u8> {
+    (randomness, height, origin_round).encode()
 }
 
 /// What the author adds in front of users' transactions, in the order of the body.

@@ -29,8 +29,8 @@ pub use ::pallets::{
 };
 pub use apply::apply_tx;
 pub use block::{
-    BlockError, Digested, Inherents, VRF_LABEL, WIDENED_MAX, block_env, extrinsics_root,
-    make_digest, parse_digest, vrf_message,
+    BlockError, Digested, Inherents, VRF_LABEL, WIDENED_MAX, block_env, draw_message,
+    extrinsics_root, make_digest, parse_digest, vrf_message,
 };
 pub use calls::{
     AgentInfo, CallError, Estimate, Explanation, RuntimeDispatchInfo, TaskInfo, TransactionSource,

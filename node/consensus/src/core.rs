@@ -330,6 +330,7 @@ impl Consensus {
             recovered.into_iter().filter(|record| record.height == height).collect();
         self.host.start_height(height, records.is_empty());
         self.host.alone = self.host.is_alone(&validators);
+        self.host.vote_key = validators.get(&self.host.account()).map(|member| member.vote_key);
         let members = Members::new(validators);
         let enabled = self.host.guard.may_sign(height);
         let state = self.state.get_or_insert_with(|| {
@@ -374,10 +375,12 @@ impl Consensus {
             self.host.guard.observe(Signed::clone(signed));
         }
         let inputs: Vec<_> = records.iter().filter_map(Replay::input).collect();
+        let binding = records.iter().filter(|record| Replay::binds(record));
+        let binding: Vec<_> = binding.filter_map(Replay::input).collect();
         self.host.replay = Some(replay);
         self.feed(start);
         let Some(state) = &mut self.state else { return };
-        state.index_wal_entries(inputs.iter());
+        state.index_wal_entries(binding.iter());
         for input in inputs {
             self.feed(input);
         }
@@ -427,6 +430,11 @@ impl Consensus {
             Err(error) => {
                 self.host.fault = Some(Fault::Broken { height, reason: error.to_string() });
             }
+        }
+        for vote in std::mem::take(&mut self.host.late_votes) {
+            // It counts here before others hear of it, as the log must have it.
+            self.feed(mc::Input::Vote(vote.clone()));
+            self.host.publish_vote(&vote);
         }
     }
 

@@ -6,7 +6,8 @@
 //! earlier slot, is refused. It does not read the write-ahead log and works without it.
 
 use crate::{
-    message::{Proposal, Signature, SignedProposal, SignedVote, Vote, VoteKind},
+    message::{Signature, SignedProposal, SignedVote},
+    signer::{Content, Unsigned},
     types::Step,
 };
 use codec::{Decode, DecodeAll, Encode};
@@ -21,7 +22,7 @@ const SIGNED_MAX: usize = 3;
 const SAFE_DISTANCE: Height = 2;
 
 /// A place where a validator signs at most one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub struct Slot {
     /// Height.
     pub height: Height,
@@ -41,11 +42,22 @@ pub enum Signed {
 }
 
 impl Signed {
-    fn slot(&self) -> Slot {
+    fn content(&self) -> Content {
         match self {
-            Self::Vote(signed) => vote_slot(&signed.vote),
-            Self::Proposal(signed) => proposal_slot(&signed.proposal),
+            Self::Vote(signed) => Content::Vote(signed.vote.clone()),
+            Self::Proposal(signed) => Content::Proposal(signed.proposal.clone()),
         }
+    }
+
+    fn signature(&self) -> Signature {
+        match self {
+            Self::Vote(signed) => signed.signature,
+            Self::Proposal(signed) => signed.signature,
+        }
+    }
+
+    fn slot(&self) -> Slot {
+        self.content().slot()
     }
 }
 
@@ -106,6 +118,9 @@ pub enum Refusal {
     /// No record, and the chain has not moved far enough yet.
     #[error("what was signed before is unknown, and the chain is not yet two blocks past it")]
     Waiting,
+    /// Nothing speaks against it, but there is no signature.
+    #[error(transparent)]
+    Unsigned(#[from] Unsigned),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,40 +195,26 @@ impl Guard {
         }
     }
 
-    /// Sign a vote, or give the one that was signed in its slot if it is the same.
-    pub(crate) fn sign_vote(
+    /// Sign, or give the signature of the slot if it is of the same. `sign` hears what was signed last.
+    pub(crate) fn sign(
         &mut self,
-        vote: Vote,
-        sign: impl FnOnce(&SignedVote) -> Signature,
-    ) -> Result<SignedVote, Refusal> {
-        match self.find(vote_slot(&vote))? {
-            Some(Signed::Vote(signed)) if signed.vote == vote => Ok(signed.clone()),
+        content: &Content,
+        sign: impl FnOnce(Option<Slot>) -> Result<Signature, Unsigned>,
+    ) -> Result<Signature, Refusal> {
+        match self.find(content.slot())? {
+            Some(signed) if signed.content() == *content => Ok(signed.signature()),
             Some(_) => Err(Refusal::Conflict),
             None => {
-                let mut signed = SignedVote { vote, signature: [0; 64] };
-                signed.signature = sign(&signed);
-                self.note(Signed::Vote(signed.clone()));
-                Ok(signed)
+                let signature = sign(self.last())?;
+                self.note(content.signed(signature));
+                Ok(signature)
             }
         }
     }
 
-    /// Sign a proposal, or give the one that was signed in its slot if it is the same.
-    pub(crate) fn sign_proposal(
-        &mut self,
-        proposal: Proposal,
-        sign: impl FnOnce(&SignedProposal) -> Signature,
-    ) -> Result<SignedProposal, Refusal> {
-        match self.find(proposal_slot(&proposal))? {
-            Some(Signed::Proposal(signed)) if signed.proposal == proposal => Ok(signed.clone()),
-            Some(_) => Err(Refusal::Conflict),
-            None => {
-                let mut signed = SignedProposal { proposal, signature: [0; 64] };
-                signed.signature = sign(&signed);
-                self.note(Signed::Proposal(signed.clone()));
-                Ok(signed)
-            }
-        }
+    /// Whether exactly this is among what was signed in the last round.
+    pub(crate) fn has(&self, signed: &Signed) -> bool {
+        self.record.signed.contains(signed)
     }
 
     /// Learn from the write-ahead log what was signed, if it is newer than the record: a crash can
@@ -226,7 +227,12 @@ impl Guard {
 
     /// The record to put on disk before anything else is published, if it changed.
     pub(crate) fn take_changed(&mut self) -> Option<Vec<u8>> {
-        std::mem::take(&mut self.dirty).then(|| self.record.encode())
+        std::mem::take(&mut self.dirty).then(|| self.to_bytes())
+    }
+
+    /// The record as it is kept.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        self.record.encode()
     }
 
     fn find(&self, slot: Slot) -> Result<Option<&Signed>, Refusal> {
@@ -248,16 +254,4 @@ impl Guard {
         self.record.signed.push(signed);
         self.dirty = true;
     }
-}
-
-fn vote_slot(vote: &Vote) -> Slot {
-    let step = match vote.kind {
-        VoteKind::Prevote => Step::Prevote,
-        VoteKind::Precommit => Step::Precommit,
-    };
-    Slot { height: vote.height, round: vote.round, step }
-}
-
-fn proposal_slot(proposal: &Proposal) -> Slot {
-    Slot { height: proposal.height, round: proposal.round, step: Step::Proposal }
 }

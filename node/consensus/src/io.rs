@@ -3,6 +3,7 @@
 use crate::{
     guard::Slot,
     message::{Bytes, Message},
+    signer::{LocalSigner, VoteSigner},
     timers::Timer,
     types::ValidatorsError,
 };
@@ -14,8 +15,15 @@ pub struct Identity {
     pub genesis: Hash,
     /// The account that staked.
     pub account: AccountId,
-    /// Secret of the vote key.
-    pub key: ed25519_dalek::SigningKey,
+    /// Signs with its vote keys.
+    pub signer: Box<dyn VoteSigner>,
+}
+
+impl Identity {
+    /// A validator with one vote key, in this process.
+    pub fn local(genesis: Hash, account: AccountId, key: ed25519_dalek::SigningKey) -> Self {
+        Self { genesis, account, signer: Box::new(LocalSigner { genesis, key }) }
+    }
 }
 
 /// What moves consensus.

@@ -7,6 +7,7 @@ mod certificate;
 mod config;
 mod context;
 mod core;
+mod custody;
 mod early;
 mod evidence;
 mod guard;
@@ -15,6 +16,7 @@ mod io;
 mod message;
 mod pacing;
 mod replay;
+mod signer;
 pub mod store;
 mod timers;
 mod types;
@@ -26,6 +28,7 @@ pub use config::{
     Config, ConfigError, INTERVAL_MS_MIN, PacingConfig, SETTING_MS_MAX, TIMEOUT_MS_MIN,
     TimeoutConfig,
 };
+pub use custody::{Custody, Denial, Instance, LEASE_MS};
 pub use guard::{GUARD_RECORD_BYTES_MAX, GuardError, Refusal, Signed, Slot, WithoutRecord};
 pub use io::{Fault, Identity, Input, Output, Proposed, Verdict};
 pub use message::{
@@ -34,6 +37,7 @@ pub use message::{
     SignedProposal, SignedVote, Vote, VoteKind,
 };
 pub use primitives::{Evidence, EvidenceError, Offence};
+pub use signer::{Content, LocalSigner, Unsigned, VoteSigner};
 pub use timers::{Timer, TimerKind};
 pub use types::{
     POWER_TOTAL_MAX, ROUND_MAX, Step, Time, VALIDATORS_MAX, Validators, ValidatorsError,

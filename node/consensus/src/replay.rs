@@ -84,11 +84,21 @@ impl Replay {
         self.bodies.contains_key(block).then_some(*block)
     }
 
+    /// Whether Malachite must come to the same as the record, should it be ours. What another node of this
+    /// validator got signed need not be what this one would have said.
+    pub(crate) fn binds(record: &Record) -> bool {
+        !matches!(record.entry, Entry::TwinVote(_) | Entry::TwinProposal(_))
+    }
+
     /// What Malachite gets for a record.
     pub(crate) fn input(record: &Record) -> Option<mc::Input<Context>> {
         Some(match &record.entry {
-            Entry::Vote(signed) => mc::Input::Vote(context::core_vote(signed)),
-            Entry::Proposal(signed) => mc::Input::Proposal(context::core_proposal(signed)),
+            Entry::Vote(signed) | Entry::TwinVote(signed) => {
+                mc::Input::Vote(context::core_vote(signed))
+            }
+            Entry::Proposal(signed) | Entry::TwinProposal(signed) => {
+                mc::Input::Proposal(context::core_proposal(signed))
+            }
             Entry::Value { round, proposer, block, valid } => mc::Input::ProposedValue(
                 mc::ProposedValue {
                     height: MHeight(record.height),

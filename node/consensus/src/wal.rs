@@ -58,6 +58,10 @@ pub enum Entry {
     Polka(PolkaCertificate),
     /// A block's content: peers may be gone when it must be committed.
     Body(Body),
+    /// A vote in our name that another node of this validator got signed.
+    TwinVote(SignedVote),
+    /// A proposal of that kind.
+    TwinProposal(SignedProposal),
 }
 
 /// An entry and its height.

@@ -1,6 +1,6 @@
 //! `artel account`: look at accounts and send tokens.
 
-use super::{Connection, amount, output, signer::SignerArgs};
+use super::{Connection, amount, output, signing::SignerArgs};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use pallets::balances;

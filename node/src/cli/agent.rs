@@ -1,6 +1,6 @@
 //! `artel agent`: an agent in a process of its own.
 
-use super::{NodeOptions, signal, signer::SignerArgs};
+use super::{NodeOptions, signal, signing::SignerArgs};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use client::Client;

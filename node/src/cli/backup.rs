@@ -1,7 +1,8 @@
 //! `artel backup` and `artel restore`: a copy of a node's chain, and a node from a copy.
 //!
 //! The write-ahead log, the last-signed record and the node's identity are left out: they say what one validator did until
-//! the moment of the copy, and a node that is restored from it must not take that for the whole truth.
+//! the moment of the copy, and a node that is restored from it must not take that for the whole truth. Session keys are left
+//! out because they are secret.
 
 use super::{NodeOptions, chain_spec, output};
 use anyhow::{Context, Result, ensure};
@@ -31,7 +32,7 @@ const FORMAT: u32 = 1;
   artel backup --chain testnet --base-path ./first --to ./backups/monday
 
 Stop the node first. The copy is opened and checked before the command ends. It has blocks, states and
-blobs; not the validator's log and last-signed record, and not the node's identity.")]
+blobs; not the validator's log and last-signed record, its session keys, and the node's identity.")]
 pub struct BackupArgs {
     #[command(flatten)]
     options: NodeOptions,

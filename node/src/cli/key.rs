@@ -1,5 +1,9 @@
 //! `artel key`: make, look at and store keys.
 
+mod rotate;
+
+pub use rotate::register;
+
 use super::output;
 use crate::keystore::KeyFile;
 use anyhow::{Context, Result, bail, ensure};
@@ -39,6 +43,20 @@ pub enum KeyCommand {
   artel key store - --out alice.json < words.txt
   artel key store //Alice --out alice.json --password-file secret.txt")]
     Store(StoreArgs),
+    /// Make a new session key for a validator's node or signer, and register it. The old one stays.
+    #[command(after_help = "Examples:
+  artel key rotate --base-path ./first --chain testnet --signer validator.json
+  artel key rotate --base-path ./first --chain testnet --signer validator.json --wait
+  artel key rotate --keys ./signer/keys --signer validator.json      for a signer of its own
+
+The key signs from the second era after on. A node that runs notices it by itself. If this is interrupted, do it again:
+the same key is registered. Keys that no evidence can name any more are removed.")]
+    Rotate(rotate::RotateArgs),
+    /// Show the session keys of a validator's node or signer, and what the chain knows of them.
+    #[command(after_help = "Examples:
+  artel key list --base-path ./first --chain testnet
+  artel key list --keys ./signer/keys --json")]
+    List(rotate::ListArgs),
 }
 
 /// What `artel key generate` takes.
@@ -170,6 +188,8 @@ pub fn run(command: KeyCommand) -> Result<()> {
         KeyCommand::Generate(args) => generate(&args),
         KeyCommand::Inspect(args) => inspect(&args),
         KeyCommand::Store(args) => store(&args),
+        KeyCommand::Rotate(args) => super::block_on(rotate::rotate(args)),
+        KeyCommand::List(args) => super::block_on(rotate::list(args)),
     }
 }
 

@@ -16,6 +16,7 @@ mod output;
 mod peers;
 mod signal;
 mod signer;
+mod signing;
 mod stake;
 pub(crate) mod task;
 
@@ -71,6 +72,9 @@ enum Command {
     /// Make, look at and store keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Sign for a validator's nodes in a process of its own.
+    #[command(subcommand)]
+    Signer(signer::SignerCommand),
     /// Print or check a chain spec.
     #[command(subcommand)]
     ChainSpec(chain_spec::ChainSpecCommand),
@@ -257,6 +261,7 @@ fn run(command: Command) -> Result<()> {
         Command::Task(command) => block_on(task::run(command)),
         Command::Account(command) => block_on(account::run(command)),
         Command::Stake(command) => block_on(stake::run(command)),
+        Command::Signer(command) => block_on(signer::run(command)),
         Command::Explain(args) => block_on(explain::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
     }

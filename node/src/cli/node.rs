@@ -1,20 +1,22 @@
 //! `artel node`: run a node of a chain.
 
-use super::{NodeOptions, chain_spec, dev::add_worker, signal, signer::OptionalSignerArgs};
-use crate::assemble::{Node, Plan, Role, ValidatorKeys, assemble};
+use super::{NodeOptions, chain_spec, dev::add_worker, signal, signing::OptionalSignerArgs};
+pub use crate::keyring::session_keys;
+use crate::{
+    assemble::{Keys, Node, Plan, Role, assemble},
+    keyring::read_session_key,
+};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use primitives::crypto::pair::{Ed25519Pair, Pair, Sr25519Pair};
-use std::path::{Path, PathBuf};
-
-/// Longest secret URI in a file.
-pub const SECRET_BYTES_MAX: usize = 1_024;
+use primitives::{AccountId, crypto::pair::Pair};
+use std::path::PathBuf;
 
 /// What `artel node` takes.
 #[derive(Args)]
 #[command(after_help = "Examples:
   echo //Testnet//Validator//1 > first.key
   artel node --role validator --chain testnet --base-path ./first --session-key-file first.key
+  artel node --role validator --chain testnet --base-path ./first --remote-signer ./signer/socket --validator 5Grw…
   artel node --role gateway --chain testnet --base-path ./gateway --bootnode /ip4/1.2.3.4/tcp/30333/p2p/12D3…
   artel node --role agent --chain testnet --base-path ./agent --signer agent.json --bootnode …
 
@@ -35,7 +37,7 @@ pub struct NodeArgs {
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RoleName {
-    /// Stakes and decides blocks; needs --session-key-file.
+    /// Stakes and decides blocks; needs --session-key-file, a key in its folder, or --remote-signer.
     Validator,
     /// Computes tasks; needs --signer.
     Agent,
@@ -48,12 +50,38 @@ pub enum RoleName {
 pub struct SessionKeyArgs {
     /// File with the secret URI of the validator. Its account is the URI's sr25519 key, its vote key
     /// the ed25519 key of URI//vote, its VRF key the sr25519 key of URI//vrf.
+    ///
+    /// Not needed once `artel key rotate` has put a key into the node's folder.
     #[arg(long, value_name = "FILE", env = "ARTEL_SESSION_KEY_FILE")]
     session_key_file: Option<PathBuf>,
+    /// Socket of a process that has the keys: see `artel help signer`. Two nodes with one signer are a
+    /// validator and its hot standby.
+    #[arg(
+        long,
+        value_name = "SOCKET",
+        env = "ARTEL_REMOTE_SIGNER",
+        requires = "validator",
+        conflicts_with = "session_key_file"
+    )]
+    remote_signer: Option<PathBuf>,
+    /// The account that staked, where a signer has the keys.
+    #[arg(long, value_name = "ACCOUNT", env = "ARTEL_VALIDATOR", requires = "remote_signer")]
+    validator: Option<AccountId>,
     /// Sign although the last-signed guard is missing. Only if no other node has this key: a
     /// validator that signs twice loses its stake.
     #[arg(long)]
     sign_without_guard: bool,
+}
+
+impl SessionKeyArgs {
+    fn keys(self) -> Result<Keys> {
+        let Self { session_key_file, remote_signer, validator, .. } = self;
+        match (remote_signer, validator, session_key_file) {
+            (Some(socket), Some(account), _) => Ok(Keys::Remote { socket, account }),
+            (_, _, Some(file)) => Ok(read_session_key(&file)?.into()),
+            _ => Ok(Keys::Local(None)),
+        }
+    }
 }
 
 /// Runs a node until it is told to stop.
@@ -69,10 +97,8 @@ pub async fn run(args: NodeArgs) -> Result<()> {
     let mut worker = None;
     let role = match args.role {
         RoleName::Validator => {
-            let file = args.keys.session_key_file.as_deref();
-            let file = file.context("a validator needs its key: give --session-key-file")?;
-            let keys = read_session_key(file)?.into();
-            Role::Validator { keys, sign_without_guard: args.keys.sign_without_guard }
+            let sign_without_guard = args.keys.sign_without_guard;
+            Role::Validator { keys: args.keys.keys()?, sign_without_guard }
         }
         RoleName::Agent => {
             let pair = args.signer.pair()?.context("an agent needs its key: give --signer")?;
@@ -103,41 +129,4 @@ fn announce(node: &Node) {
         eprintln!("Other nodes: {address}");
     }
     eprintln!("Stop: Ctrl-C");
-}
-
-fn read_session_key(path: &Path) -> Result<ValidatorKeys> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the session key {}", path.display()))?;
-    anyhow::ensure!(text.len() <= SECRET_BYTES_MAX, "{} is not a secret URI", path.display());
-    session_keys(text.trim()).with_context(|| format!("{} has no usable key", path.display()))
-}
-
-/// The keys of the validator behind a secret URI: its account is the URI's own sr25519 key, its vote
-/// key the ed25519 key of `URI//vote`, its VRF key the sr25519 key of `URI//vrf`.
-pub fn session_keys(uri: &str) -> Result<ValidatorKeys> {
-    let (path, password) = uri.split_once("///").map_or((uri, None), |(p, w)| (p, Some(w)));
-    let child = |name: &str| match password {
-        Some(password) => format!("{path}//{name}///{password}"),
-        None => format!("{path}//{name}"),
-    };
-    Ok(ValidatorKeys {
-        account: Sr25519Pair::from_uri(uri)?.public().into(),
-        vote: Ed25519Pair::from_uri(&child("vote"))?,
-        vrf: Sr25519Pair::from_uri(&child("vrf"))?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_development_chains_validator_has_the_keys_of_alice() {
-        let keys = session_keys("//Alice").expect("it is a secret URI");
-        let genesis = runtime::ChainSpec::dev().genesis;
-        let validator = &genesis.Staking.validators[0];
-        assert_eq!(validator.account, keys.account);
-        assert_eq!(validator.vote_key.0, keys.vote.public());
-        assert_eq!(validator.vrf_key.0, keys.vrf.public());
-    }
 }

@@ -1,20 +1,13 @@
 //! `artel stake`: validate, nominate, and look at stake.
 
-use super::{
-    Connection, amount,
-    node::{SECRET_BYTES_MAX, session_keys},
-    output,
-    signer::SignerArgs,
-};
+use super::{Connection, amount, key::register, output, signing::SignerArgs};
+use crate::keyring::read_session_key;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
-use client::pallets::{
-    session,
-    staking::{self, Call, Perbill, RewardDestination, ValidatorPrefs},
-};
-use codec::Encode;
+use client::Receipt;
+use client::pallets::staking::{self, Call, Perbill, RewardDestination, ValidatorPrefs};
 use framework::StateRead;
-use primitives::{AccountId, Balance, crypto::session::SessionKeys};
+use primitives::{AccountId, Balance, crypto::pair::Pair};
 use runtime::RuntimeCall;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -42,7 +35,8 @@ pub enum StakeCommand {
   artel stake bond 1000 --signer validator.json
   artel stake keys session.key --signer validator.json
   artel stake validate --commission 5 --signer validator.json
-  artel node --role validator --session-key-file session.key ...      keys count two eras later")]
+  artel node --role validator --session-key-file session.key ...      keys count two eras later
+  artel key rotate --base-path ... --signer validator.json            later: a new key, without a restart")]
     Validate(ValidateArgs),
     /// Put your stake behind validators from the next era on.
     Nominate(NominateArgs),
@@ -213,25 +207,19 @@ async fn bond(args: BondArgs) -> Result<()> {
 }
 
 async fn keys(args: KeysArgs) -> Result<()> {
-    let KeysArgs { file, common } = args;
-    let text = std::fs::read_to_string(&file)
-        .with_context(|| format!("cannot read the session key {}", file.display()))?;
-    ensure!(text.len() <= SECRET_BYTES_MAX, "{} is not a secret URI", file.display());
-    let pairs = session_keys(text.trim())
-        .with_context(|| format!("{} has no usable key", file.display()))?;
-    let account = common.signer.pair()?.account();
+    let KeysArgs { file, common: CommonArgs { signer, connection } } = args;
+    let keys = read_session_key(&file)?;
+    let signer = signer.pair()?;
     ensure!(
-        pairs.account == account,
-        "the node with {} would work for {}, not for the signer, {account}",
+        keys.account == signer.account(),
+        "the node with {} would work for {}, not for the signer, {}",
         file.display(),
-        pairs.account
+        keys.account,
+        signer.account()
     );
-    let client = common.connection.client().await?;
-    let genesis = client.block_hash(0).await?;
-    let (keys, proof) = SessionKeys::prove(&genesis, &account, &pairs.vote, &pairs.vrf);
-    let call = session::Call::set_keys { keys, proof: proof.encode() };
-    submit(common, RuntimeCall::Session(call), "session keys are set and count two eras later")
-        .await
+    let client = connection.client().await?;
+    let receipt = register(&client, &signer, &keys).await?;
+    tell(&connection, &signer, &receipt, "session keys are set and count two eras later")
 }
 
 async fn submit(common: CommonArgs, call: RuntimeCall, done: &str) -> Result<()> {
@@ -239,6 +227,10 @@ async fn submit(common: CommonArgs, call: RuntimeCall, done: &str) -> Result<()>
     let signer = signer.pair()?;
     let client = connection.client().await?;
     let receipt = client.call(&signer, &call).await?;
+    tell(&connection, &signer, &receipt, done)
+}
+
+fn tell(connection: &Connection, signer: &Pair, receipt: &Receipt, done: &str) -> Result<()> {
     let json = serde_json::json!({
         "transaction": receipt.hash, "block": receipt.block, "height": receipt.height,
     });

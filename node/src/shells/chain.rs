@@ -7,16 +7,14 @@ use super::{
     pool::Control,
     recent::{Recent, Whole},
 };
+use crate::signer::Signer;
 use anyhow::{Context, Result};
 use chain::{BuildRequest, Built, Chain, CheckError, CheckRequest, Committed, Fault, Head};
 use codec::{Decode, Encode};
 use consensus::{Input, Proposed, Verdict};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select_biased};
 use pallets::session::WIDEN_BLOCKS_MAX;
-use primitives::{
-    AccountId, Block, Certificate, Evidence, Hash, Height,
-    crypto::{pair::Sr25519Pair, vrf},
-};
+use primitives::{AccountId, Block, Certificate, Evidence, Hash, Height};
 use rpc::ProofRequest;
 use runtime::unknown_rules_ahead;
 use std::{
@@ -104,8 +102,8 @@ pub struct Refused {
 pub struct Author {
     /// Its account.
     pub account: AccountId,
-    /// Key of its VRF.
-    pub vrf: Sr25519Pair,
+    /// Draws randomness.
+    pub signer: Signer,
 }
 
 /// What the thread works with.
@@ -208,13 +206,19 @@ impl Shell {
         deadline: Instant,
         stop: &CancellationToken,
     ) -> Result<()> {
-        let Some(Author { account, vrf: key }) = &self.author else { return Ok(()) };
+        let Some(Author { account, signer }) = &self.author else { return Ok(()) };
         let head = self.chain.head();
         if head.height.checked_add(1) != Some(height) {
             tracing::warn!(height, head = head.height, "a block was asked for that is not next");
             return Ok(());
         }
         let start = Instant::now();
+        let validators = runtime::validator_set(&head.snapshot);
+        let Some(member) = validators.get(account) else { return Ok(()) };
+        let Some(draw) = signer.draw(&member.vrf_key, &validators.seed, height, round) else {
+            tracing::debug!(height, round, "no block is built, as no randomness can be drawn");
+            return Ok(());
+        };
         let late = start + deadline.saturating_duration_since(start) / EXECUTION_SHARE;
         let transactions = self.take(stop);
         let offered = transactions.len();
@@ -231,7 +235,8 @@ impl Shell {
             widened,
             evidence: self.evidence.pending().to_vec(),
             transactions,
-            sign_vrf: &|message| vrf::sign(key, runtime::VRF_LABEL, message).0,
+            // Of this very height, round and seed.
+            sign_vrf: &|_| draw,
             is_late: &mut || Instant::now() >= late,
         })?;
         let Built { block, hash, included, rejected } = built;

@@ -6,7 +6,10 @@ use super::{
     recent::Recent,
     sets::Sets,
 };
-use crate::wire::{Announcement, PeerProof, Status};
+use crate::{
+    signer::Signer,
+    wire::{Announcement, PeerProof, Status},
+};
 use anyhow::{Result, bail};
 use chain::{
     Head,
@@ -44,6 +47,8 @@ const STUCK_WAIT: Duration = Duration::from_secs(15);
 const OWN_WAIT: Duration = Duration::from_millis(1_500);
 /// How long those who did not make a block wait for its author to tell of it.
 const AUTHOR_WAIT: Duration = Duration::from_millis(150);
+/// How long a validator waits before it asks its signer again for proof that it runs this node.
+const PROVE_EVERY: Duration = Duration::from_secs(2);
 /// Most certificates of one height that are passed on: different votes make different ones.
 const PASSED_PER_HEIGHT_MAX: u32 = 2;
 /// Most certificates that wait to be told to the core.
@@ -79,6 +84,8 @@ pub struct Starter {
     pub inbox: Sender<consensus::Input>,
     /// Who this validator is.
     pub account: AccountId,
+    /// Proves it to peers.
+    pub signer: Signer,
 }
 
 /// What the task works with.
@@ -101,8 +108,6 @@ pub struct Shell {
     pub chain: Sender<Command>,
     /// Proposed blocks, which a certificate makes final.
     pub recent: Recent,
-    /// That a validator runs this node.
-    pub proof: Option<PeerProof>,
     /// Consensus, if there is one here.
     pub consensus: Option<Starter>,
     /// Who wants to know how far this node is.
@@ -130,6 +135,12 @@ struct State {
     /// Whether consensus has to hear of blocks that it did not decide itself.
     restart: bool,
     proofs: HashMap<PeerId, PeerProof>,
+    /// That a validator runs this node, and the key that proves it.
+    proof: Option<([u8; 32], PeerProof)>,
+    /// The proof under way, with a new key.
+    proving: JoinSet<Option<([u8; 32], PeerProof)>>,
+    /// When a proof was asked for.
+    proved: Option<Instant>,
     /// Certificates of each height that were passed on.
     passed: BTreeMap<Height, u32>,
     /// What the core hears of a little later.
@@ -195,6 +206,13 @@ impl Shell {
                         self.on_status(peer, &bytes, &mut state);
                     }
                 }
+                Some(proved) = state.proving.join_next() => {
+                    if let Ok(Some(proved)) = proved {
+                        state.proof = Some(proved);
+                        // Peers hear of it with the next questions.
+                        self.ask_all(&mut state);
+                    }
+                }
                 _ = ask_all.tick() => self.ask_all(&mut state),
                 _ = tick.tick() => state.step(Input::Tick),
             }
@@ -229,6 +247,7 @@ impl Shell {
         self.import(state);
         self.start_consensus(state);
         self.tell_late(state);
+        self.prove(state);
         let height = self.heads.borrow().height;
         let behind = match state.progress {
             sync::Progress::Behind { blocks } => blocks,
@@ -265,7 +284,7 @@ impl Shell {
     /// Starts consensus once this node is as far as the others, or nobody else is there; and again above blocks that came
     /// from others.
     fn start_consensus(&self, state: &mut State) {
-        let Some(Starter { inbox, account }) = &self.consensus else { return };
+        let Some(Starter { inbox, account, .. }) = &self.consensus else { return };
         let ready = match state.decides {
             true => state.restart,
             false => state.importing.is_none() && is_ready(state, account),
@@ -288,6 +307,27 @@ impl Shell {
             }
             (state.decides, state.restart) = (true, false);
         }
+    }
+
+    /// Gets a proof that the validator runs this node, by the key that its height's validators know.
+    fn prove(&self, state: &mut State) {
+        let Some(Starter { account, signer, .. }) = &self.consensus else { return };
+        let Some(key) = state.sets.current().and_then(|set| Some(set.get(account)?.vote_key))
+        else {
+            return;
+        };
+        let has_it = state.proof.as_ref().is_some_and(|(with, _)| *with == key);
+        let waits = state.proved.is_some_and(|at| at.elapsed() < PROVE_EVERY);
+        if has_it || waits || !state.proving.is_empty() {
+            return;
+        }
+        state.proved = Some(Instant::now());
+        let (signer, account, peer) =
+            (signer.clone(), *account, self.network.local_peer().to_bytes());
+        state.proving.spawn_blocking(move || {
+            let signature = signer.prove_peer(&key, &peer)?;
+            Some((key, PeerProof { account, signature }))
+        });
     }
 
     fn on_head(&mut self, state: &mut State) {
@@ -386,7 +426,7 @@ impl Shell {
     fn on_asked(&self, request: Request, state: &mut State) {
         let Request { peer, bytes, answer } = request;
         self.on_status(peer, &bytes, state);
-        let _ = answer.send(self.status().encode());
+        let _ = answer.send(self.status(state).encode());
     }
 
     fn on_status(&self, peer: PeerId, bytes: &[u8], state: &mut State) {
@@ -441,15 +481,16 @@ impl Shell {
         if state.statuses.len() >= HINTS_MAX {
             return;
         }
-        let (network, bytes) = (self.network.clone(), self.status().encode());
+        let (network, bytes) = (self.network.clone(), self.status(state).encode());
         state
             .statuses
             .spawn(async move { (peer, network.ask(peer, Protocol::Status, bytes).await) });
     }
 
-    fn status(&self) -> Status {
+    fn status(&self, state: &State) -> Status {
         let head = self.heads.borrow();
-        Status { height: head.height, hash: head.hash, validator: self.proof.clone() }
+        let validator = state.proof.as_ref().map(|(_, proof)| proof.clone());
+        Status { height: head.height, hash: head.hash, validator }
     }
 }
 
@@ -483,6 +524,9 @@ impl State {
             importing: None,
             restart: false,
             proofs: HashMap::new(),
+            proof: None,
+            proving: JoinSet::new(),
+            proved: None,
             passed: BTreeMap::new(),
             later: VecDeque::new(),
             untold: None,

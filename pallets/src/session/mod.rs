@@ -18,7 +18,7 @@ pub use presence::{
     Absences, CERTIFICATE_POINTS, Noted, WIDEN_BLOCKS_MAX, absences, take_credit, widening,
 };
 pub use primitives::{POWER_TOTAL_MAX, VALIDATORS_MAX};
-pub use registry::{KeyRecord, KeyTypeId, keys_at};
+pub use registry::{KeyRecord, KeyTypeId, keys_at, vote_key_owner};
 
 use framework::prelude::*;
 use primitives::{

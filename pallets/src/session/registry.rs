@@ -58,6 +58,11 @@ pub fn keys_at(
     if record.from <= session { NEXT_KEYS.get(state, who) } else { record.before }
 }
 
+/// Whose a vote key is or, as long as evidence may name it, was.
+pub fn vote_key_owner(state: &dyn StateRead, key: &[u8; 32]) -> Option<AccountId> {
+    KEY_OWNER.get(state, &(VOTE_KEY, key.to_vec()))
+}
+
 /// Checks that whoever sets the keys holds them.
 fn check_proof(cx: &Ctx, who: &AccountId, keys: &SessionKeys, proof: &[u8]) -> DispatchResult {
     let proof = PossessionProof::decode_all(&mut &proof[..]).map_err(|_| Error::InvalidProof)?;

@@ -151,7 +151,7 @@ impl Node {
                 }
                 let key = ed25519_dalek::SigningKey::from_bytes(&vote_seed(number));
                 let (genesis, account) = (chain.genesis(), account(number));
-                let identity = Identity { genesis, account, key };
+                let identity = Identity::local(genesis, account, key);
                 let without = WithoutRecord::NewChain;
                 let config = consensus::Config::default();
                 let consensus = Consensus::new(config, identity, recovered, without);

@@ -111,7 +111,7 @@ struct Net {
 /// Runs so many validators of equal power until each has so many blocks.
 pub fn measure(validators: usize, heights: Height, seed: u64) -> Latency {
     let nodes = (0..validators).map(|number| {
-        let identity = Identity { genesis: GENESIS, account: account(number), key: key(number) };
+        let identity = Identity::local(GENESIS, account(number), key(number));
         let (recovered, without) = (Recovered::default(), WithoutRecord::NewChain);
         let consensus = Consensus::new(Config::default(), identity, recovered, without);
         let consensus = consensus.expect("there is no record to be wrong");

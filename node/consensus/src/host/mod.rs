@@ -38,6 +38,10 @@ pub(crate) struct Host {
     identity: Identity,
     timeouts: TimeoutConfig,
     height: Height,
+    /// The key that the height's validators know of this one, if it is one of them.
+    pub(crate) vote_key: Option<[u8; 32]>,
+    /// Votes that were signed when they were repeated, which Malachite has not heard of.
+    pub(crate) late_votes: Vec<mt::SignedVote<Context>>,
     /// Whether nobody else decides this height.
     pub(crate) alone: bool,
     pub(crate) parent: Hash,
@@ -69,6 +73,8 @@ impl Host {
             identity,
             timeouts,
             height: 0,
+            vote_key: None,
+            late_votes: Vec::new(),
             alone: false,
             parent: Hash::ZERO,
             parent_certificate: None,
@@ -168,7 +174,7 @@ impl Host {
                     self.publish(Message::Round((&certificate).into()));
                 }
             }),
-            Effect::RepublishVote(vote, r) => r.resume_with(self.publish_vote(&vote)),
+            Effect::RepublishVote(vote, r) => r.resume_with(self.repeat_vote(vote)),
             Effect::RepublishRoundCertificate(certificate, r) => {
                 r.resume_with(self.publish(Message::Round((&certificate).into())))
             }

@@ -3,19 +3,22 @@
 use super::{Host, UNSIGNED};
 use crate::{
     context::{self, Context, Height as MHeight, round_number},
+    guard::Signed,
     io::Output,
-    message::{Body, Message},
+    message::{Body, Message, SignedProposal, SignedVote},
     wal::{ElapsedStep, Entry, Record},
 };
 use arc_malachitebft_core_consensus as mc;
 use arc_malachitebft_core_types as mt;
-use primitives::Hash;
+use primitives::{AccountId, Hash};
 
 impl Host {
     pub(super) fn append(&mut self, height: MHeight, input: &mc::Input<Context>) {
         let entry = match input {
-            mc::Input::Vote(vote) => Entry::Vote(context::signed_vote(vote)),
-            mc::Input::Proposal(proposal) => Entry::Proposal(context::signed_proposal(proposal)),
+            mc::Input::Vote(vote) => self.vote_entry(context::signed_vote(vote)),
+            mc::Input::Proposal(proposal) => {
+                self.proposal_entry(context::signed_proposal(proposal))
+            }
             mc::Input::ProposedValue(value, _) => Entry::Value {
                 round: round_number(value.round),
                 proposer: value.proposer.0,
@@ -41,6 +44,28 @@ impl Host {
         self.write(Record { height: height.0, entry });
     }
 
+    fn vote_entry(&self, vote: SignedVote) -> Entry {
+        let is_twins = self.is_twins(&vote.vote.validator, || Signed::Vote(vote.clone()));
+        if is_twins { Entry::TwinVote(vote) } else { Entry::Vote(vote) }
+    }
+
+    fn proposal_entry(&self, proposal: SignedProposal) -> Entry {
+        let proposer = &proposal.proposal.proposer;
+        let is_twins = self.is_twins(proposer, || Signed::Proposal(proposal.clone()));
+        if is_twins { Entry::TwinProposal(proposal) } else { Entry::Proposal(proposal) }
+    }
+
+    /// Whether a message in this validator's name was signed for another node of it.
+    fn is_twins(&self, validator: &AccountId, signed: impl FnOnce() -> Signed) -> bool {
+        if *validator != self.account() {
+            return false;
+        }
+        let signed = signed();
+        let was_logged =
+            self.replay.as_ref().is_some_and(|replay| replay.own_messages().contains(&signed));
+        !self.guard.has(&signed) && !was_logged
+    }
+
     pub(super) fn write(&mut self, record: Record) {
         if !self.replay.as_ref().is_some_and(|replay| replay.knows(&record)) {
             if !self.log.has_room(&record) {
@@ -64,7 +89,7 @@ impl Host {
         self.out.push(Output::Broadcast(message));
     }
 
-    pub(super) fn publish_vote(&mut self, vote: &mt::SignedVote<Context>) {
+    pub(crate) fn publish_vote(&mut self, vote: &mt::SignedVote<Context>) {
         if vote.signature != UNSIGNED {
             self.publish(Message::Vote(context::signed_vote(vote)));
         }

@@ -5,15 +5,15 @@ use crate::{
     certificate::{Check, check_votes, require},
     context::{self, Address, Context, Members},
     guard::Refusal,
-    io::{Fault, Identity},
+    io::Fault,
     message::{
         PolkaCertificate, Proposal, RoundCertificate, Signature, SignedProposal, SignedVote, Vote,
     },
+    signer::{Content, Unsigned},
     verify::VerifyError,
 };
 use arc_malachitebft_core_consensus as mc;
 use arc_malachitebft_core_types as mt;
-use ed25519_dalek::Signer;
 use mt::Round;
 use primitives::{Certificate, CertificateError};
 
@@ -23,10 +23,8 @@ type Verdict = Result<(), mt::CertificateError<Context>>;
 #[expect(clippy::result_large_err, reason = "the type of the error is Malachite's")]
 impl Host {
     pub(super) fn sign_vote(&mut self, vote: context::MVote) -> mt::SignedVote<Context> {
-        let Identity { genesis, key, .. } = &self.identity;
-        let sign = |signed: &SignedVote| key.sign(&signed.signed_bytes(genesis)).to_bytes();
-        match self.guard.sign_vote(Vote::from(&vote), sign) {
-            Ok(signed) => context::core_vote(&signed),
+        match self.sign(&Content::Vote(Vote::from(&vote))) {
+            Ok(signature) => context::signed(vote, signature),
             Err(refusal) => {
                 self.on_refused(vote.round, refusal);
                 context::signed(vote, UNSIGNED)
@@ -38,10 +36,8 @@ impl Host {
         &mut self,
         proposal: context::MProposal,
     ) -> mt::SignedProposal<Context> {
-        let Identity { genesis, key, .. } = &self.identity;
-        let sign = |signed: &SignedProposal| key.sign(&signed.signed_bytes(genesis)).to_bytes();
-        match self.guard.sign_proposal(Proposal::from(&proposal), sign) {
-            Ok(signed) => context::core_proposal(&signed),
+        match self.sign(&Content::Proposal(Proposal::from(&proposal))) {
+            Ok(signature) => context::signed(proposal, signature),
             Err(refusal) => {
                 self.on_refused(proposal.round, refusal);
                 // Malachite stopped this timer when it proposed, and nothing else ends a round
@@ -52,11 +48,34 @@ impl Host {
         }
     }
 
+    /// Sends a vote once more. One for which there was no signature may get it now: where others wait for it, nothing
+    /// else would end the round.
+    pub(super) fn repeat_vote(&mut self, vote: mt::SignedVote<Context>) {
+        if vote.signature != UNSIGNED {
+            self.publish_vote(&vote);
+        } else if let Ok(signature) = self.sign(&Content::Vote(Vote::from(&vote.message))) {
+            self.late_votes.push(context::signed(vote.message, signature));
+        }
+    }
+
+    fn sign(&mut self, content: &Content) -> Result<Signature, Refusal> {
+        let (key, signer) = (self.vote_key, &mut self.identity.signer);
+        self.guard.sign(content, |known| {
+            let key = key.ok_or(Unsigned::NoKey)?;
+            signer.sign(&key, content, known)
+        })
+    }
+
     /// The validators go on without a refused signature, but an only one has to have it. A replay
     /// asks for signatures of rounds that are over; nothing depends on those.
     fn on_refused(&mut self, round: Round, refusal: Refusal) {
         let height = self.height;
         let last = self.guard.last();
+        if let Refusal::Unsigned(why) = refusal {
+            // The signer has told the operator; it is asked again.
+            tracing::debug!(height, %round, %why, "no signature");
+            return;
+        }
         if self.alone
             && self.replay.is_none()
             && let Some(last) = last

@@ -6,6 +6,7 @@
 
 use super::{Recovered, Store};
 use crate::{
+    custody::Instance,
     guard::GUARD_RECORD_BYTES_MAX,
     wal::{self, WalError},
 };
@@ -21,6 +22,7 @@ use std::{
 pub const WAL_BYTES_MAX: u64 = 1 << 30;
 const WAL_NAME: &str = "consensus.wal";
 const GUARD_NAME: &str = "last-signed";
+const INSTANCE_NAME: &str = "instance";
 const MAGIC: [u8; 8] = *b"ARTELWAL";
 const VERSION: u32 = 2;
 /// Magic, version, genesis hash and checksum.
@@ -81,6 +83,12 @@ pub enum StoreError {
         /// Where.
         source: WalError,
     },
+    /// Not the name of a log.
+    #[error("{} is damaged: remove it, and this node gets a new name at its signer", path.display())]
+    Instance {
+        /// The file.
+        path: PathBuf,
+    },
     /// No frame of the guard's file is whole.
     #[error(
         "{} is damaged, so that what this validator signed last is unknown: move it away, and the \
@@ -99,14 +107,60 @@ pub enum StoreError {
 pub struct FileStore {
     folder: PathBuf,
     wal: File,
-    guard: Option<GuardFile>,
+    guard: RecordFile,
 }
 
+/// A record in a file of its own, in two frames: a write replaces the older.
 #[derive(Debug)]
-struct GuardFile {
-    file: File,
-    /// Number of the newest frame.
-    number: u64,
+pub struct RecordFile {
+    folder: PathBuf,
+    name: &'static str,
+    /// The file and the number of its newest frame, once there is one.
+    open: Option<(File, u64)>,
+}
+
+impl RecordFile {
+    /// Open the file in an existing folder and read its record, if it has one.
+    pub fn open(folder: &Path, name: &'static str) -> Result<(Self, Option<Vec<u8>>), StoreError> {
+        let path = folder.join(name);
+        let this = Self { folder: folder.into(), name, open: None };
+        if !path.try_exists().map_err(io_error(&path, "found"))? {
+            return Ok((this, None));
+        }
+        let mut file = open(&path)?;
+        let mut content = Vec::new();
+        let most = u64::try_from(2 * FRAME_BYTES).expect("a frame is small");
+        (&mut file).take(most).read_to_end(&mut content).map_err(io_error(&path, "read"))?;
+        let newest = content.chunks(FRAME_BYTES).filter_map(read_frame).max_by_key(|f| f.number);
+        let Frame { number, record } = newest.ok_or(StoreError::Guard { path })?;
+        Ok((Self { open: Some((file, number)), ..this }, Some(record)))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(self.name)
+    }
+
+    /// Replace the record as a whole or not at all, and sync it.
+    pub fn write(&mut self, record: &[u8]) -> Result<(), StoreError> {
+        let path = self.path();
+        let Some((file, number)) = &mut self.open else {
+            let mut content = frame(0, record);
+            content.resize(2 * FRAME_BYTES, 0);
+            create(&self.folder, self.name, &content)?;
+            self.open = Some((open(&path)?, 0));
+            return Ok(());
+        };
+        *number += 1;
+        let place = if number.is_multiple_of(2) { 0 } else { FRAME_BYTES };
+        let start = u64::try_from(place).expect("a frame is small");
+        let mut write = || {
+            file.seek(SeekFrom::Start(start))?;
+            file.write_all(&frame(*number, record))?;
+            file.sync_data()
+        };
+        write().map_err(io_error(&path, "written"))
+    }
 }
 
 /// A frame's content, without checksum and padding.
@@ -123,23 +177,36 @@ impl FileStore {
         fs::create_dir_all(folder).map_err(io_error(folder, "created"))?;
         let path = folder.join(WAL_NAME);
         if !path.try_exists().map_err(io_error(&path, "found"))? {
+            forget(&folder.join(INSTANCE_NAME))?;
             create(folder, WAL_NAME, &header(genesis))?;
         }
         let (wal, records) = open_wal(&path, genesis)?;
-        let guard = open_guard(&folder.join(GUARD_NAME))?;
-        let (guard, record) =
-            guard.map_or((None, None), |(file, record)| (Some(file), Some(record)));
+        let (guard, record) = RecordFile::open(folder, GUARD_NAME)?;
         Ok((Self { folder: folder.into(), wal, guard }, Recovered { records, guard: record }))
     }
 
     /// Where the last-signed record is.
     pub fn guard_path(&self) -> PathBuf {
-        self.path(GUARD_NAME)
+        self.guard.path()
     }
 
     /// Where the log is.
     pub fn wal_path(&self) -> PathBuf {
         self.path(WAL_NAME)
+    }
+
+    /// The name of this life of the log: `fresh`, which is to be random, if it has none yet. A node whose log was lost
+    /// has another name, as it does not know what it was locked on.
+    pub fn instance(&self, fresh: Instance) -> Result<Instance, StoreError> {
+        let path = self.path(INSTANCE_NAME);
+        if !path.try_exists().map_err(io_error(&path, "found"))? {
+            create(&self.folder, INSTANCE_NAME, &fresh.0)?;
+        }
+        let bytes = fs::read(&path).map_err(io_error(&path, "read"))?;
+        match bytes.try_into() {
+            Ok(bytes) => Ok(Instance(bytes)),
+            Err(_) => Err(StoreError::Instance { path }),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -156,24 +223,7 @@ impl Store for FileStore {
     }
 
     fn write_guard(&mut self, record: &[u8]) -> Result<(), StoreError> {
-        let path = self.path(GUARD_NAME);
-        let Some(guard) = &mut self.guard else {
-            let mut content = frame(0, record);
-            content.resize(2 * FRAME_BYTES, 0);
-            create(&self.folder, GUARD_NAME, &content)?;
-            let file = open(&path)?;
-            self.guard = Some(GuardFile { file, number: 0 });
-            return Ok(());
-        };
-        guard.number += 1;
-        let place = if guard.number.is_multiple_of(2) { 0 } else { FRAME_BYTES };
-        let start = u64::try_from(place).expect("a frame is small");
-        let mut write = || {
-            guard.file.seek(SeekFrom::Start(start))?;
-            guard.file.write_all(&frame(guard.number, record))?;
-            guard.file.sync_data()
-        };
-        write().map_err(io_error(&path, "written"))
+        self.guard.write(record)
     }
 
     fn reset_wal(&mut self) -> Result<(), StoreError> {
@@ -207,19 +257,6 @@ fn open_wal(path: &Path, genesis: &Hash) -> Result<(File, Vec<wal::Record>), Sto
     Ok((file, read.records))
 }
 
-fn open_guard(path: &Path) -> Result<Option<(GuardFile, Vec<u8>)>, StoreError> {
-    if !path.try_exists().map_err(io_error(path, "found"))? {
-        return Ok(None);
-    }
-    let mut file = open(path)?;
-    let mut content = Vec::new();
-    let most = u64::try_from(2 * FRAME_BYTES).expect("a frame is small");
-    (&mut file).take(most).read_to_end(&mut content).map_err(io_error(path, "read"))?;
-    let newest = content.chunks(FRAME_BYTES).filter_map(read_frame).max_by_key(|f| f.number);
-    let Frame { number, record } = newest.ok_or_else(|| StoreError::Guard { path: path.into() })?;
-    Ok(Some((GuardFile { file, number }, record)))
-}
-
 fn header(genesis: &Hash) -> Vec<u8> {
     let mut header = MAGIC.to_vec();
     header.extend_from_slice(&VERSION.to_le_bytes());
@@ -248,6 +285,16 @@ fn read_frame(bytes: &[u8]) -> Option<Frame> {
 
 fn open(path: &Path) -> Result<File, StoreError> {
     OpenOptions::new().read(true).write(true).open(path).map_err(io_error(path, "opened"))
+}
+
+/// Remove a file that may not be there, for good.
+fn forget(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io_error(path, "removed")(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Make a file that is there as a whole or not at all, also after a crash.

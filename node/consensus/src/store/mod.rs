@@ -3,7 +3,7 @@
 mod file;
 mod memory;
 
-pub use file::{FileStore, StoreError};
+pub use file::{FileStore, RecordFile, StoreError};
 pub use memory::MemoryStore;
 
 use crate::wal::Record;

@@ -1,6 +1,6 @@
 use super::network::{GENESIS, account};
 use crate::{
-    Proposal, Refusal, Signature, SignedVote, Vote, VoteKind, WithoutRecord,
+    Content, Proposal, Refusal, Signature, SignedVote, Unsigned, Vote, VoteKind, WithoutRecord,
     guard::{Guard, GuardError, Signed},
 };
 use primitives::{Hash, Height};
@@ -20,8 +20,8 @@ fn new_guard(stored: Option<&[u8]>) -> Guard {
     Guard::new(GENESIS, account(0), stored, WithoutRecord::NewChain).expect("sound")
 }
 
-fn sign(guard: &mut Guard, vote: Vote) -> Result<SignedVote, Refusal> {
-    guard.sign_vote(vote, |_| signature(1))
+fn sign(guard: &mut Guard, vote: Vote) -> Result<Signature, Refusal> {
+    guard.sign(&Content::Vote(vote), |_| Ok(signature(1)))
 }
 
 fn signature(byte: u8) -> Signature {
@@ -32,7 +32,7 @@ fn signature(byte: u8) -> Signature {
 fn the_same_slot_gives_the_same_bytes_and_nothing_else() {
     let mut guard = new_guard(None);
     let first = sign(&mut guard, prevote(5, 1, A)).expect("free");
-    let again = guard.sign_vote(prevote(5, 1, A), |_| panic!("must not sign anew"));
+    let again = guard.sign(&Content::Vote(prevote(5, 1, A)), |_| panic!("must not sign anew"));
     assert_eq!(again, Ok(first));
     assert_eq!(sign(&mut guard, prevote(5, 1, B)), Err(Refusal::Conflict));
     assert_eq!(sign(&mut guard, prevote(5, 1, None)), Err(Refusal::Conflict));
@@ -52,7 +52,10 @@ fn earlier_slots_are_refused_and_later_ones_signed() {
         pol_round: None,
         proposer: account(0),
     };
-    assert_eq!(guard.sign_proposal(proposal, |_| signature(2)), Err(Refusal::Passed));
+    assert_eq!(
+        guard.sign(&Content::Proposal(proposal), |_| Ok(signature(2))),
+        Err(Refusal::Passed)
+    );
     sign(&mut guard, prevote(5, 2, B)).expect("a later round");
     sign(&mut guard, prevote(6, 0, B)).expect("a later height");
 }
@@ -67,17 +70,33 @@ fn a_proposal_and_both_votes_of_a_round_are_kept() {
         pol_round: None,
         proposer: account(0),
     };
-    guard.sign_proposal(proposal.clone(), |_| signature(1)).expect("free");
+    guard.sign(&Content::Proposal(proposal.clone()), |_| Ok(signature(1))).expect("free");
     sign(&mut guard, prevote(5, 0, A)).expect("free");
     sign(&mut guard, vote(VoteKind::Precommit, 5, 0, A)).expect("free");
     let record = guard.take_changed().expect("it has changed");
     assert_eq!(guard.take_changed(), None, "it has not changed since");
 
     let mut guard = new_guard(Some(&record));
-    let again = guard.sign_proposal(proposal, |_| panic!("must not sign anew"));
-    assert_eq!(again.expect("signed before").signature, signature(1));
+    let again = guard.sign(&Content::Proposal(proposal), |_| panic!("must not sign anew"));
+    assert_eq!(again, Ok(signature(1)));
     assert_eq!(sign(&mut guard, prevote(5, 0, None)), Err(Refusal::Conflict));
     assert_eq!(sign(&mut guard, prevote(4, 0, None)), Err(Refusal::Passed));
+}
+
+#[test]
+fn a_signature_that_does_not_come_leaves_the_slot_free() {
+    let mut guard = new_guard(None);
+    sign(&mut guard, prevote(5, 1, A)).expect("free");
+    let last = guard.last();
+    guard.take_changed();
+    let precommit = Content::Vote(vote(VoteKind::Precommit, 5, 1, A));
+    let absent = guard.sign(&precommit, |known| {
+        assert_eq!(known, last, "the signer hears what is remembered");
+        Err(Unsigned::NoAnswer)
+    });
+    assert_eq!(absent, Err(Refusal::Unsigned(Unsigned::NoAnswer)));
+    assert_eq!((guard.last(), guard.take_changed()), (last, None));
+    guard.sign(&precommit, |_| Ok(signature(2))).expect("it comes later");
 }
 
 #[test]
@@ -89,7 +108,7 @@ fn it_learns_from_the_log_only_what_is_newer() {
     assert_eq!(sign(&mut guard, prevote(5, 0, B)), Err(Refusal::Passed));
     let newer = SignedVote { vote: prevote(5, 2, B), signature: signature(4) };
     guard.observe(Signed::Vote(newer.clone()));
-    assert_eq!(sign(&mut guard, prevote(5, 2, B)), Ok(newer));
+    assert_eq!(sign(&mut guard, prevote(5, 2, B)), Ok(newer.signature));
     assert_eq!(sign(&mut guard, prevote(5, 2, A)), Err(Refusal::Conflict));
 }
 

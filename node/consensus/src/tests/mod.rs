@@ -1,10 +1,12 @@
 mod crashes;
+mod custody;
 mod evidence;
 mod guard;
 mod messages;
 mod network;
 mod proposers;
 mod runs;
+mod signer;
 mod steps;
 mod store;
 mod verify;

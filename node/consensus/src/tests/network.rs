@@ -238,7 +238,7 @@ impl Network {
         let this = &mut self.nodes[node];
         this.life += 1;
         let recovered = this.store.recover().expect("only its end is torn");
-        let identity = Identity { genesis: GENESIS, account: account(node), key: key(node) };
+        let identity = Identity::local(GENESIS, account(node), key(node));
         let consensus =
             Consensus::new(self.config.clone(), identity, recovered, WithoutRecord::NewChain);
         this.consensus = Some(consensus.expect("the record is this node's"));

@@ -15,7 +15,7 @@ const OTHER: Hash = Hash([6; 32]);
 
 /// One of equal validators, started at height 1 with no one else there.
 fn start(node: usize, powers: &[u64]) -> (Consensus, Vec<Output>) {
-    let identity = Identity { genesis: GENESIS, account: account(node), key: key(node) };
+    let identity = Identity::local(GENESIS, account(node), key(node));
     let (config, recovered) = (Config::default(), Recovered::default());
     let mut consensus =
         Consensus::new(config, identity, recovered, WithoutRecord::NewChain).expect("new");
@@ -94,7 +94,7 @@ fn an_unnamed_block_is_not_looked_at() {
 
 #[test]
 fn without_guard_record_nothing_is_signed_until_the_chain_has_moved_on() {
-    let identity = Identity { genesis: GENESIS, account: account(0), key: key(0) };
+    let identity = Identity::local(GENESIS, account(0), key(0));
     let without = WithoutRecord::ExistingChain { started_ms: 1_000 };
     let mut consensus =
         Consensus::new(Config::default(), identity, Recovered::default(), without).expect("new");
@@ -109,7 +109,7 @@ fn without_guard_record_nothing_is_signed_until_the_chain_has_moved_on() {
 
 /// A node that starts at a height with what a store held, and is given a block. Its outputs.
 fn restarted(powers: &[u64], height: u32, recovered: Recovered, block: Hash) -> Vec<Output> {
-    let identity = Identity { genesis: GENESIS, account: account(0), key: key(0) };
+    let identity = Identity::local(GENESIS, account(0), key(0));
     let without = WithoutRecord::Override;
     let mut consensus =
         Consensus::new(Config::default(), identity, recovered, without).expect("sound");

@@ -1,4 +1,5 @@
 use crate::{
+    Instance,
     store::{FileStore, Recovered, Store, StoreError},
     wal::{Append, ElapsedStep, Entry, Record},
 };
@@ -121,4 +122,18 @@ fn a_flipped_bit_in_the_guard_never_gives_a_wrong_record() {
             assert!(guard == b"first" || guard == b"second");
         }
     }
+}
+
+#[test]
+fn a_log_keeps_its_name_and_a_lost_one_takes_it_along() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (first, second) = (Instance([1; 16]), Instance([2; 16]));
+    let name = |fresh| open(folder.path()).0.instance(fresh).expect("it has one");
+    assert_eq!(name(first), first);
+    assert_eq!(name(second), first);
+    fs::remove_file(folder.path().join("consensus.wal")).expect("it is there");
+    assert_eq!(name(second), second);
+    fs::write(folder.path().join("instance"), b"short").expect("written");
+    let error = open(folder.path()).0.instance(first).expect_err("it is damaged");
+    assert!(matches!(error, StoreError::Instance { .. }), "{error}");
 }

@@ -4,7 +4,7 @@ mod estimate;
 pub mod follow;
 mod spec;
 
-use super::{Connection, amount, output, signer::SignerArgs};
+use super::{Connection, amount, output, signing::SignerArgs};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use client::view::{ResultView, TaskFilter, TaskState, TaskView};
