@@ -1,7 +1,7 @@
 //! `artel bench load`: sends the requests of a file and measures the answers. A process of its own, so that its work is not
 //! taken for the node's.
 
-use super::{machine, percentile};
+use super::{machine::Process, percentile};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use futures::{
@@ -97,13 +97,14 @@ async fn measure(args: &LoadArgs) -> Result<Figures> {
         io::stdout().flush()?;
         io::stdin().read_line(&mut String::new())?;
     }
-    let (cpu, start) = (machine::cpu_of_first_thread(), Instant::now());
+    let (cpu, start) = (Process::this().cpu_of_first_thread(), Instant::now());
     let running = streams.into_iter().enumerate().map(|(number, stream)| {
         let work = connection(all.clone(), number, args.depth, stream);
         async { tokio::spawn(work).await? }
     });
     let parts = try_join_all(running).await?;
-    let (seconds, cpu) = (start.elapsed().as_secs_f64(), machine::cpu_of_first_thread() - cpu);
+    let (seconds, cpu) =
+        (start.elapsed().as_secs_f64(), Process::this().cpu_of_first_thread() - cpu);
     let errors: Vec<_> = parts.iter().flat_map(|part| &part.first_error).collect();
     let first_error = errors.first().map(|error| (*error).clone());
     let mut latencies: Vec<_> = parts.iter().flat_map(|part| &part.latencies_ms).copied().collect();

@@ -3,7 +3,7 @@
 mod feed;
 mod finality;
 mod load;
-mod machine;
+pub mod machine;
 mod rpc;
 mod tasks;
 mod transfers;

@@ -3,7 +3,8 @@
 use super::{
     feed::Finality,
     load::{self, LoadArgs},
-    machine, percentile,
+    machine::Process,
+    percentile,
     transfers::{ENDOWMENT, numbered, sign},
 };
 use crate::{
@@ -182,7 +183,7 @@ fn keys_to_read(node: &Node, count: usize) -> Vec<RawKey> {
 /// Submits through the pool's channel, a thread for each list.
 fn submit_inside(node: &Node, signed: &[Vec<OpaqueTransaction>], depth: usize) -> Result<Row> {
     let mut finality = Finality::new(node.heads.clone(), node.database.clone());
-    let (cpu, start) = (machine::cpu_by_thread(), Instant::now());
+    let (cpu, start) = (Process::this().cpu_by_thread(), Instant::now());
     let latencies_ms = thread::scope(|scope| -> Result<Vec<f64>> {
         let feeds = signed.iter().map(|list| scope.spawn(move || feed(node, list, depth)));
         let feeds: Vec<_> = feeds.collect();
@@ -222,7 +223,7 @@ fn feed(node: &Node, list: &[OpaqueTransaction], depth: usize) -> Result<Vec<f64
 
 /// Reads from the head's snapshot, in as many threads as there are connections.
 fn read_inside(node: &Node, keys: &[RawKey], args: &RpcArgs) -> Row {
-    let (cpu, start) = (machine::cpu_by_thread(), Instant::now());
+    let (cpu, start) = (Process::this().cpu_by_thread(), Instant::now());
     let read = |keys: &[RawKey]| -> Vec<f64> {
         let timed = keys.iter().map(|key| {
             let start = Instant::now();
@@ -274,7 +275,7 @@ fn over_rpc(
     let mut begin = child.stdin.take().context("its input is piped")?;
     let said = lines.next().context("it ended before it was ready")??;
     ensure!(said == load::READY, "the process that sends requests said {said}");
-    let cpu = machine::cpu_by_thread();
+    let cpu = Process::this().cpu_by_thread();
     begin.write_all(b"\n")?;
     let figures = lines.next().context("it ended without figures")??;
     let figures: load::Figures = serde_json::from_str(&figures)?;
@@ -324,7 +325,7 @@ fn node_us(before: &BTreeMap<String, f64>, requests: usize) -> BTreeMap<String, 
         let spent = seconds - before.get(&name).copied().unwrap_or_default();
         (name, spent * 1e6 / requests as f64)
     };
-    machine::cpu_by_thread().into_iter().map(since).collect()
+    Process::this().cpu_by_thread().into_iter().map(since).collect()
 }
 
 /// Prints the rows, and below them where the node's time goes.

@@ -1,6 +1,6 @@
 //! Tasks through the chain, and through a whole node with an agent.
 
-use super::{machine, percentile};
+use super::{machine::Process, percentile};
 use crate::{
     cli::{dev, node::session_keys, task::follow},
     config::Config,
@@ -105,7 +105,7 @@ pub fn run(args: TasksArgs) -> Result<()> {
             "submit_to_accepted_p50_ms": percentile(&idle.submit_to_accepted, 0.5),
             "submit_to_accepted_p99_ms": percentile(&idle.submit_to_accepted, 0.99),
             "idle_tasks": args.idle_tasks,
-            "peak_rss_mb": machine::peak_rss_mb(),
+            "peak_rss_mb": Process::this().peak_rss_mb(),
         })
     );
     Ok(())

@@ -2,7 +2,8 @@
 
 use super::{
     feed::{Finality, closed_loop, open_loop},
-    machine, percentile,
+    machine::{self, Process},
+    percentile,
 };
 use crate::{
     assemble::{Node, Plan, Role, assemble},
@@ -119,7 +120,7 @@ pub fn run(args: TransfersArgs) -> Result<()> {
             "verified": verified,
             "transactions": transactions,
             "bytes_per_tx": bytes / transactions.max(1) as u64,
-            "peak_rss_mb": machine::peak_rss_mb(),
+            "peak_rss_mb": Process::this().peak_rss_mb(),
             "accounts": args.accounts,
             "seconds": args.seconds,
         })

@@ -7,6 +7,7 @@ pub mod chain;
 pub mod clock;
 pub mod consensus;
 pub mod gossip;
+pub mod imports;
 pub mod metrics;
 pub mod pool;
 pub mod recent;
