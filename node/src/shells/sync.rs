@@ -7,7 +7,10 @@ use super::{
     recent::Recent,
     sets::Sets,
 };
-use crate::wire::{Announcement, PeerProof, Status};
+use crate::{
+    asking::ask,
+    wire::{Announcement, PeerProof, Status},
+};
 use anyhow::{Result, bail};
 use chain::{
     Head,
@@ -33,6 +36,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Most hints that wait; more say nothing new.
 pub const HINTS_MAX: usize = 64;
+/// How long a question waits for this node's own limits: then the core has asked somebody else.
+const PATIENCE: Duration = Duration::from_millis(sync::REQUEST_TIMEOUT_MS);
 /// How often time passes for the core.
 const TICK: Duration = Duration::from_millis(50);
 /// How often peers are asked how far they are, besides what they tell by themselves.
@@ -208,7 +213,7 @@ impl Shell {
                     let network = self.network.clone();
                     state.requests.spawn(async move {
                         let bytes = request.encode();
-                        (peer, id, network.ask(peer, Protocol::Blocks, bytes).await)
+                        (peer, id, ask(&network, peer, Protocol::Blocks, bytes, PATIENCE).await)
                     });
                 }
                 Output::Import(blocks) => state.imports.add(blocks),

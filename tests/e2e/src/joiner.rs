@@ -36,6 +36,8 @@ const WAIT: Duration = Duration::from_secs(1_200);
 const LOOK: Duration = Duration::from_millis(20);
 /// Blocks above the state that is served: who has begun follows the chain through them. As many are below it at least.
 pub const BLOCKS_ABOVE: Height = 20;
+/// Lines of a log that an error shows.
+const LAST_LINES: usize = 12;
 /// What a node prints before the address of its metrics.
 const METRICS: &str = "Metrics: ";
 /// Bytes that a node has sent to others, among its metrics.
@@ -303,7 +305,7 @@ impl Scene {
         let (seconds, ready_seconds) = self
             .follow(&node, since, expected.begun_at)
             .await
-            .with_context(|| format!("see {}", self.network.members[self.late].log().display()))?;
+            .with_context(|| self.last_words())?;
         let liars = self.judge(&node, liars).await?;
         let process = self.process()?;
         let blocks = self.made.height - expected.begun_at;
@@ -386,6 +388,14 @@ impl Scene {
             ensure!(since.elapsed() < WAIT, "liars stay: {reports:?}");
             sleep(LOOK).await;
         }
+    }
+
+    /// The end of what the late node said.
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.network.members[self.late].log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        format!("the late node said last:\n{last}")
     }
 
     fn process(&self) -> Result<Process> {
