@@ -14,6 +14,7 @@ use crate::{
         consensus as consensus_shell,
         evidence::EvidencePool,
         gossip as gossip_shell,
+        imports::Workers,
         metrics::{BlobMetrics, ChainMetrics, PoolMetrics},
         pool as pool_shell,
         recent::Recent,
@@ -321,7 +322,13 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         metrics: pool_metrics,
     };
     tasks.add_thread(Part::Pool, "txpool", pool_stop, move |stop| shell.run(stop))?;
-    let shell = verify_shell::Shell { verifier: verifier.clone(), batches: batch_inbox, verdicts };
+    let workers = Arc::new(verify_shell::workers()?);
+    let shell = verify_shell::Shell {
+        verifier: verifier.clone(),
+        batches: batch_inbox,
+        verdicts,
+        workers: workers.clone(),
+    };
     tasks.add_thread(Part::Pool, "verify", pool_stop, move |stop| shell.run(stop))?;
 
     // What peers say, each kind by its own task.
@@ -347,7 +354,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         taken: taken_inbox,
         gossip: transactions_gossip,
         pool: arrived,
-        verifier,
+        verifier: verifier.clone(),
     };
     tasks.add(Part::Network, "transactions", shell.run(network_stop.clone()));
     let (progress, syncing) = watch::channel(sync_shell::Progress::default());
@@ -359,7 +366,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         asked: status_asked,
         hints: hint_inbox,
         heads: heads.clone(),
-        chain: commands,
+        workers: Workers { chain: commands, verifier, pool: workers },
         recent,
         consensus: starter,
         progress,

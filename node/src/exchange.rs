@@ -1,5 +1,6 @@
 //! Blobs from other nodes: block by block, each checked against its name.
 
+use crate::asking::ask;
 use blobs::{CHUNK_BYTES, Cid, Root, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use network::{Handle, PeerFault, PeerId, Protocol, Role};
@@ -98,7 +99,7 @@ impl Fetcher {
     /// A block from a peer, if it has it.
     async fn block(&self, peer: PeerId, cid: Cid) -> Option<Vec<u8>> {
         let name = cid.to_bytes().to_vec();
-        let block = self.network.ask(peer, Protocol::Blobs, name).await.ok()?;
+        let block = ask(&self.network, peer, Protocol::Blobs, name, FETCH_WAIT).await.ok()?;
         if block.len() > CHUNK_BYTES || !cid.names(&block) {
             self.network.report(peer, PeerFault::Invalid);
             return None;

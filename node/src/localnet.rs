@@ -133,12 +133,32 @@ impl Localnet {
             kinds.iter().all(|count| *count <= NODES_MAX),
             "{kinds:?} validators, agents and gateways: {NODES_MAX} of a kind are the most"
         );
+        let mut spec = spec(plan.validators, plan.agents, plan.endowed.clone())?;
+        change(&mut spec);
+        let mut this = Self::of(&spec, plan)?;
+        for index in 0..this.members.len() {
+            this.launch(index)?;
+        }
+        for index in 0..this.members.len() {
+            this.wait_ready(index).await?;
+        }
+        Ok(this)
+    }
+
+    /// A network on a chain of which there may be more than its first block, or whose validators are elsewhere. Nobody runs
+    /// yet, so that the nodes can be given what they are to begin with.
+    pub fn of(spec: &ChainSpec, plan: Plan) -> Result<Self> {
+        let kinds = [
+            (Role::Validator, plan.validators),
+            (Role::Agent, plan.agents),
+            (Role::Gateway, plan.gateways),
+        ];
+        let first = kinds.iter().find(|(_, count)| *count > 0).map(|(role, _)| *role);
+        let first = first.context("a network has a node")?;
         fs::create_dir_all(&plan.folder)
             .with_context(|| format!("cannot make the folder {}", plan.folder.display()))?;
-        let mut spec = spec(plan.validators, plan.agents, plan.endowed)?;
-        change(&mut spec);
         let spec_path = plan.folder.join("chain-spec.json");
-        fs::write(&spec_path, serde_json::to_string_pretty(&spec)?)?;
+        fs::write(&spec_path, serde_json::to_string_pretty(spec)?)?;
         let common = vec![
             "node".to_owned(),
             "--chain".to_owned(),
@@ -148,14 +168,11 @@ impl Localnet {
             plan.log.clone(),
         ];
         let common = [common, plan.flags.clone()].concat();
-        let first = plan.places.first().map_or(Ipv4Addr::LOCALHOST, |place| place.address);
-        let (port, bootnode) = bootnode(&plan.folder, &spec, first)?;
+        let place = plan.places.first().map_or(Ipv4Addr::LOCALHOST, |place| place.address);
+        let folder = plan.folder.join(name_of(first, 1));
+        let (port, bootnode) = bootnode(&folder, spec, place)?;
         let mut this = Self { program: plan.program, common, members: Vec::new(), bootnode };
-        for (role, count) in [
-            (Role::Validator, plan.validators),
-            (Role::Agent, plan.agents),
-            (Role::Gateway, plan.gateways),
-        ] {
+        for (role, count) in kinds {
             for number in 1..=count {
                 let is_main = number == 1
                     && (role == Role::Gateway || (plan.gateways == 0 && role == Role::Validator));
@@ -165,12 +182,6 @@ impl Localnet {
                 let member = this.member(&plan.folder, role, number, listen, rpc_port, place)?;
                 this.members.push(member);
             }
-        }
-        for index in 0..this.members.len() {
-            this.launch(index)?;
-        }
-        for index in 0..this.members.len() {
-            this.wait_ready(index).await?;
         }
         Ok(this)
     }
@@ -185,7 +196,7 @@ impl Localnet {
         place: Option<&Place>,
     ) -> Result<Member> {
         let address = place.map_or(Ipv4Addr::LOCALHOST, |place| place.address);
-        let name = format!("{}-{number}", role.name());
+        let name = name_of(role, number);
         let folder = base.join(&name);
         fs::create_dir_all(&folder)?;
         let mut flags = vec![
@@ -238,6 +249,11 @@ impl Localnet {
 
     /// Waits until a node serves.
     pub async fn wait_ready(&mut self, index: usize) -> Result<()> {
+        self.wait_ready_for(index, START_WAIT_MAX).await
+    }
+
+    /// Waits until a node serves which may have much to do before.
+    pub async fn wait_ready_for(&mut self, index: usize, wait: Duration) -> Result<()> {
         let member = &mut self.members[index];
         let start = Instant::now();
         loop {
@@ -248,7 +264,7 @@ impl Localnet {
                 return Ok(());
             }
             let ended = member.child.as_mut().and_then(|child| child.try_wait().transpose());
-            if ended.is_some() || start.elapsed() > START_WAIT_MAX {
+            if ended.is_some() || start.elapsed() > wait {
                 bail!("{} did not start; it said:\n{log}", member.name);
             }
             sleep(LOOK).await;
@@ -374,8 +390,16 @@ pub fn agent_uri(number: usize) -> String {
     format!("//Agent//{number}")
 }
 
-/// The chain of the network.
-fn spec(validators: usize, agents: usize, endowed: Vec<(AccountId, Balance)>) -> Result<ChainSpec> {
+fn name_of(role: Role, number: usize) -> String {
+    format!("{}-{number}", role.name())
+}
+
+/// A chain for a network: its validators and agents have the secrets that [`validator_uri`] and [`agent_uri`] say.
+pub fn spec(
+    validators: usize,
+    agents: usize,
+    endowed: Vec<(AccountId, Balance)>,
+) -> Result<ChainSpec> {
     let mut spec = ChainSpec::local();
     spec.genesis.Balances.balances.extend(endowed);
     let known: BTreeSet<AccountId> =
@@ -402,9 +426,9 @@ fn spec(validators: usize, agents: usize, endowed: Vec<(AccountId, Balance)>) ->
     Ok(spec)
 }
 
-/// Port and address of the first validator, whose identity is made here, so that the others can know it.
+/// Port and address of the first node, whose identity is made here in its folder, so that the others can know it.
 fn bootnode(folder: &Path, spec: &ChainSpec, address: Ipv4Addr) -> Result<(u16, String)> {
-    let key = folder.join("validator-1").join("chains").join(&spec.id).join("network");
+    let key = folder.join("chains").join(&spec.id).join("network");
     fs::create_dir_all(&key)?;
     let identity = network::peer_id(&network::load_or_create_key(key.join("node_key"))?);
     // Free a moment ago is free enough: nobody else takes such ports in order.

@@ -74,9 +74,7 @@ pub struct Proposed {
 impl Proposed {
     /// A block for its proposal.
     pub fn new(number: u64, proposal: SignedProposal, block: &Block) -> Self {
-        let is_signed =
-            |tx: &&OpaqueTransaction| tx.0.first().is_some_and(|first| first & 0x80 != 0);
-        let inherents = block.body.iter().take_while(|tx| !is_signed(tx)).cloned();
+        let inherents = block.body.iter().take_while(|tx| !chain::is_signed(tx)).cloned();
         let inherents: Vec<_> = inherents.collect();
         let transactions = block.body.iter().skip(inherents.len()).map(|tx| tx.hash()).collect();
         Self { number, proposal, header: block.header.clone(), inherents, transactions }

@@ -4,7 +4,10 @@ use crate::{Chain, CheckError, CheckRequest, Error, Head};
 use primitives::{AccountId, Block, Certificate, Hash, Header, Nonce, ValidatorInfo};
 use runtime::Rules;
 use std::sync::Arc;
-use storage::{CommitInput, Store};
+use storage::{CommitInput, Snapshot, Store};
+
+/// How a block gets to the disk.
+type Commit = for<'a> fn(&'a mut Store, CommitInput<'_>) -> Result<&'a Snapshot, storage::Error>;
 
 /// A block that became final. Its events are the value of `System.Events` in the head's snapshot.
 #[derive(Clone, Debug)]
@@ -36,18 +39,27 @@ impl Chain {
     ///
     /// [`Error::UnknownBlock`] leaves everything as it was: check the block, then commit it.
     pub fn commit(&mut self, hash: &Hash, certificate: Certificate) -> Result<Committed, Error> {
+        self.commit_with(hash, certificate, Store::commit)
+    }
+
+    fn commit_with(
+        &mut self,
+        hash: &Hash,
+        certificate: Certificate,
+        commit: Commit,
+    ) -> Result<Committed, Error> {
         let candidate = self.candidates.stage(&mut self.store, hash)?;
         let transactions = candidate.transactions.iter().map(|tx| tx.hash());
         let hashes: Vec<Hash> = candidate.inherents.iter().copied().chain(transactions).collect();
         let validators = changed_validators(&self.head, &self.store, &candidate.block.header);
-        let snapshot = self.store.commit(CommitInput {
+        let input = CommitInput {
             block: &candidate.block,
             hash: *hash,
             certificate: &certificate,
             transaction_hashes: &hashes,
             validators: validators.as_deref(),
-        })?;
-        let snapshot = snapshot.clone();
+        };
+        let snapshot = commit(&mut self.store, input)?.clone();
 
         let candidate = self.candidates.finish();
         self.head = Head {
@@ -82,6 +94,27 @@ impl Chain {
         certificate: Certificate,
         seed: [u8; 32],
     ) -> Result<Option<Committed>, CheckError> {
+        self.import_with(block, certificate, seed, Store::commit)
+    }
+
+    /// As [`Self::import`], for a block that others follow at once: it is not waited until the disk has it, as
+    /// [`Store::commit_lazily`] says. Where the machine crashes, peers have it still.
+    pub fn import_lazily(
+        &mut self,
+        block: Block,
+        certificate: Certificate,
+        seed: [u8; 32],
+    ) -> Result<Option<Committed>, CheckError> {
+        self.import_with(block, certificate, seed, Store::commit_lazily)
+    }
+
+    fn import_with(
+        &mut self,
+        block: Block,
+        certificate: Certificate,
+        seed: [u8; 32],
+        commit: Commit,
+    ) -> Result<Option<Committed>, CheckError> {
         let (height, theirs) = (block.header.number, block.hash());
         assert_eq!((certificate.height, certificate.block), (height, theirs), "it is the block's");
         if height <= self.head.height {
@@ -98,7 +131,7 @@ impl Chain {
             };
         }
         self.check(CheckRequest { block, now_ms: None, seed })?;
-        Ok(Some(self.commit(&theirs, certificate)?))
+        Ok(Some(self.commit_with(&theirs, certificate, commit)?))
     }
 }
 

@@ -23,7 +23,7 @@ pub use execute::Refusal;
 pub use head::Head;
 pub use light::{LIGHT_BLOCKS_MAX, light_blocks, light_start};
 pub use open::{Chain, Config, genesis_hash};
-pub use verify::{PooledTx, Received, VERIFIED_MAX, Verifier};
+pub use verify::{PooledTx, Received, VERIFIED_MAX, Verifier, is_signed};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use crate::Head;
 use ahash::HashMap;
 use primitives::{
-    Hash, Height, OpaqueTransaction,
+    Block, Hash, Header, Height, OpaqueTransaction,
     crypto::batch::{Item, find_invalid},
 };
 use rayon::prelude::*;
@@ -96,28 +96,64 @@ impl Verifier {
     ) -> Vec<Result<Arc<PooledTx>, InvalidTransaction>> {
         let (height, rules) = (head.next_height(), head.rules);
         let at = Position { height, parent: head.hash, genesis: self.genesis, rules };
+        self.verify_placed(head, transactions.into_iter().map(|tx| (tx, &at)).collect(), seed)
+    }
+
+    /// Verifies and remembers the transactions of final blocks that are about to be imported in this order, all as one batch,
+    /// so that their imports need not. Those whose era began after `head` are left to the imports, as are those that are
+    /// wrong.
+    ///
+    /// `seed` is as for [`Self::verify`].
+    pub fn verify_ahead<'a>(
+        &self,
+        head: &Head,
+        blocks: impl IntoIterator<Item = &'a Block>,
+        seed: &[u8; 32],
+    ) {
+        let blocks: Vec<(&Block, Position)> = blocks
+            .into_iter()
+            .map(|block| {
+                let Header { number: height, parent_hash: parent, .. } = block.header;
+                (block, Position { height, parent, genesis: self.genesis, rules: head.rules })
+            })
+            .collect();
+        let signed = blocks.par_iter().flat_map_iter(|(block, at)| {
+            block.body.iter().filter(|tx| is_signed(tx)).map(move |tx| (tx.clone().into(), at))
+        });
+        let verdicts = self.verify_placed(head, signed.collect(), seed);
+        self.remember(verdicts.iter().flatten());
+    }
+
+    fn verify_placed(
+        &self,
+        head: &Head,
+        transactions: Vec<(Received, &Position)>,
+        seed: &[u8; 32],
+    ) -> Vec<Result<Arc<PooledTx>, InvalidTransaction>> {
         let shares = transactions.par_iter().with_min_len(DECODE_SHARE_MIN);
-        let known = self.find(&transactions, &at);
-        let decode = |(tx, known): (_, &Option<_>)| known.is_none().then(|| decode(head, &at, tx));
+        let known = self.find(&transactions);
+        let decode = |((tx, at), known): (&(Received, &Position), &Option<_>)| {
+            known.is_none().then(|| decode(head, at, tx))
+        };
         let decoded: Vec<Option<Decoded>> = shares.zip(&known).map(decode).collect();
 
         let new = decoded.iter().flatten().filter_map(|decoded| decoded.as_ref().ok());
         let items: Vec<Item<'_>> = new.map(|(tx, payload)| item(tx, payload)).collect();
         let mut invalid = find_invalid(&items, seed).into_iter().peekable();
         let mut item_index = 0;
-        let mut verdict = |bytes: OpaqueTransaction, decoded: Decoded| {
+        let mut verdict = |bytes: OpaqueTransaction, decoded: Decoded, at: &Position| {
             let (tx, _) = decoded?;
             let is_bad = invalid.next_if_eq(&item_index).is_some();
             item_index += 1;
             match is_bad {
                 true => Err(InvalidTransaction::BadProof),
-                false => Ok(Arc::new(pooled(bytes, tx, &at))),
+                false => Ok(Arc::new(pooled(bytes, tx, at))),
             }
         };
         let verdicts = transactions.into_iter().zip(known).zip(decoded);
-        let verdicts = verdicts.map(|((tx, known), decoded)| match (known, decoded) {
+        let verdicts = verdicts.map(|(((tx, at), known), decoded)| match (known, decoded) {
             (Some(known), _) => Ok(known),
-            (None, Some(decoded)) => verdict(tx.bytes, decoded),
+            (None, Some(decoded)) => verdict(tx.bytes, decoded, at),
             (None, None) => unreachable!("what is not known was decoded"),
         });
         verdicts.collect()
@@ -141,9 +177,11 @@ impl Verifier {
         hashes.into_iter().for_each(|hash| known.remove(hash));
     }
 
-    fn find(&self, transactions: &[Received], at: &Position) -> Vec<Option<Arc<PooledTx>>> {
+    fn find(&self, transactions: &[(Received, &Position)]) -> Vec<Option<Arc<PooledTx>>> {
         let known = self.lock();
-        let alive = |tx: &Received| known.get(&tx.hash).filter(|tx| tx.covers(at)).cloned();
+        let alive = |(tx, at): &(Received, &Position)| {
+            known.get(&tx.hash).filter(|tx| tx.covers(at)).cloned()
+        };
         transactions.iter().map(alive).collect()
     }
 
@@ -155,6 +193,11 @@ impl Verifier {
 
 /// A decoded transaction and what its signature must cover.
 type Decoded = Result<(DecodedTx, Vec<u8>), InvalidTransaction>;
+
+/// Whether a transaction's first byte says that somebody signed it; inherents are not signed.
+pub fn is_signed(tx: &OpaqueTransaction) -> bool {
+    tx.0.first().is_some_and(|version| version & 0x80 != 0)
+}
 
 fn item<'a>(tx: &'a DecodedTx, payload: &'a [u8]) -> Item<'a> {
     Item { account: tx.signer, message: payload, signature: &tx.signature }

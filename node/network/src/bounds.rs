@@ -1,6 +1,7 @@
 //! What each topic and protocol may cost.
 
 use crate::{Protocol, Rate, Topic};
+use primitives::chunk::CHUNK_MESSAGE_BYTES_MAX;
 use std::time::Duration;
 
 const KIB: usize = 1 << 10;
@@ -104,6 +105,13 @@ pub(crate) struct ProtocolBounds {
     pub answered_bytes: Rate,
 }
 
+impl Rate {
+    /// What a node keeps to where its peers count at this rate: less, as their clocks and the way there are not its own.
+    pub(crate) const fn own(self) -> Self {
+        Self { per_second: self.per_second * 7 / 8, burst: self.burst / 2 }
+    }
+}
+
 impl Protocol {
     /// Most bytes of a request.
     pub const fn request_bytes_max(self) -> usize {
@@ -156,11 +164,13 @@ impl Protocol {
             },
             Self::State => ProtocolBounds {
                 request_bytes_max: 64 * KIB,
-                answer_bytes_max: 8 * MIB,
+                // A chunk, and what says that it is one.
+                answer_bytes_max: CHUNK_MESSAGE_BYTES_MAX + KIB,
                 timeout: Duration::from_secs(15),
                 per_peer_max: 4,
                 in_all_max: 16,
-                requests: Rate { per_second: 16, burst: 64 },
+                // Most answers are chunks of less than a mebibyte, so that their bytes are the bound.
+                requests: Rate { per_second: 64, burst: 256 },
                 answered_bytes: Rate { per_second: 16 * MIB_UNITS, burst: 64 * MIB_UNITS },
             },
             Self::Blobs => ProtocolBounds {

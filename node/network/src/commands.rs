@@ -70,10 +70,12 @@ impl Network {
     }
 
     fn ask(&mut self, peer: PeerId, protocol: Protocol, bytes: Vec<u8>, asker: Asker) {
-        let under_way = &self.under_way[protocol as usize];
+        let (index, now) = (protocol as usize, Instant::now());
         let refusal = if bytes.len() > protocol.request_bytes_max() {
             Some((RequestError::Refused, RequestOutcome::Malformed))
-        } else if !under_way.can_ask(protocol, &peer) {
+        } else if !self.under_way[index].can_ask(protocol, &peer)
+            || !self.is_in_own_pace(protocol, &peer, now)
+        {
             Some((RequestError::Busy, RequestOutcome::Busy))
         } else if peer == self.local {
             Some((RequestError::Unreachable, RequestOutcome::Unreachable))
@@ -90,8 +92,15 @@ impl Network {
         let request = Read::Request { bytes, _room: None };
         let exchange = self.swarm.behaviour_mut().exchange(protocol);
         let id = exchange.send_request_with_addresses(&peer, request, addresses);
-        let deadline = Instant::now() + protocol.bounds().timeout;
-        self.under_way[protocol as usize].ask(id, peer, asker, deadline);
+        let deadline = now + protocol.bounds().timeout;
+        self.under_way[index].ask(id, peer, asker, deadline);
+    }
+
+    /// Counts a request of this node, if its peer will not find it too fast.
+    fn is_in_own_pace(&mut self, protocol: Protocol, peer: &PeerId, now: Instant) -> bool {
+        let (bounds, index) = (protocol.bounds(), protocol as usize);
+        self.received[index].of(peer, now).has_any(bounds.answered_bytes.own(), now)
+            && self.asked[index].of(peer, now).take(bounds.requests.own(), 1, now)
     }
 
     fn favour(&mut self, peer: PeerId, favoured: bool) {

@@ -117,7 +117,8 @@ pub enum RequestError {
     /// The peer refused, or does not speak the protocol.
     #[error("the peer refused")]
     Refused,
-    /// This node has too many requests under way.
+    /// This node has too many requests under way, or has asked the peer for as much as it may. It says nothing about the
+    /// peer, who can be asked a little later.
     #[error("too many requests are under way")]
     Busy,
     /// The network has stopped.

@@ -119,6 +119,9 @@ pub struct Network {
     pub(crate) under_way: [UnderWay; PROTOCOLS.len()],
     pub(crate) asking: [Buckets<PeerId>; PROTOCOLS.len()],
     pub(crate) answered: [Buckets<PeerId>; PROTOCOLS.len()],
+    /// What this node itself asks of each peer, and the bytes of the answers.
+    pub(crate) asked: [Buckets<PeerId>; PROTOCOLS.len()],
+    pub(crate) received: [Buckets<PeerId>; PROTOCOLS.len()],
     pub(crate) serving: FuturesUnordered<BoxFuture<'static, Served>>,
     pub(crate) news: VecDeque<PeerEvent>,
     peer_events: mpsc::Sender<PeerEvent>,
@@ -183,6 +186,8 @@ impl Network {
             under_way: Default::default(),
             asking: PROTOCOLS.map(|_| Buckets::new(PACES_MAX)),
             answered: PROTOCOLS.map(|_| Buckets::new(PACES_MAX)),
+            asked: PROTOCOLS.map(|_| Buckets::new(PACES_MAX)),
+            received: PROTOCOLS.map(|_| Buckets::new(PACES_MAX)),
             serving: FuturesUnordered::new(),
             news: VecDeque::new(),
             peer_events,

@@ -30,6 +30,10 @@ impl Network {
                     self.on_request(protocol, peer, request_id, request, channel);
                 }
                 Message::Response { request_id, response } => {
+                    let (rate, now) = (protocol.bounds().answered_bytes.own(), Instant::now());
+                    let bytes = response.as_ref().map_or(0, Vec::len);
+                    let units = u64::try_from(bytes).unwrap_or(u64::MAX);
+                    self.received[protocol as usize].of(&peer, now).charge(rate, units, now);
                     let outcome = match &response {
                         Some(_) => RequestOutcome::Answered,
                         None => RequestOutcome::Refused,

@@ -1,10 +1,13 @@
 //! Beginning a chain with the state after a late block, which comes from peers of whom none is trusted.
 
 use super::clock::Clock;
+use crate::asking::ask;
 use anyhow::{Context, Result, bail};
 use chain::{
     Chain, Config,
-    snapshot_sync::{Fault, Input, Now, Output, RequestId, SnapshotSync, Status},
+    snapshot_sync::{
+        ANSWER_TIMEOUT_MS, Fault, Input, Now, Output, RequestId, SnapshotSync, Status,
+    },
 };
 use codec::Encode;
 use network::{Handle, PeerEvent, PeerFault, PeerId, Protocol, RequestError};
@@ -20,6 +23,8 @@ use tokio::{
 
 /// How often time passes for the core.
 const TICK: Duration = Duration::from_millis(250);
+/// How long a question waits for this node's own limits: then the core has asked somebody else.
+const PATIENCE: Duration = Duration::from_millis(ANSWER_TIMEOUT_MS);
 /// How often the progress is logged.
 const TELL: Duration = Duration::from_secs(5);
 
@@ -79,7 +84,7 @@ impl Begin<'_> {
                     Output::Request { id, peer, request } => {
                         let (network, bytes) = (self.network.clone(), request.encode());
                         asking.spawn(async move {
-                            (id, network.ask(peer, Protocol::State, bytes).await)
+                            (id, ask(&network, peer, Protocol::State, bytes, PATIENCE).await)
                         });
                     }
                     Output::Open(target) => {

@@ -6,6 +6,7 @@ use super::{
     metrics::ChainMetrics,
     pool::Control,
     recent::{Recent, Whole},
+    verify::seed,
 };
 use crate::signer::Signer;
 use anyhow::{Context, Result};
@@ -81,7 +82,9 @@ pub enum Command {
         /// Why it is final.
         certificate: Certificate,
         /// The block.
-        block: Arc<Block>,
+        block: Block,
+        /// Whether others follow at once, so that the disk need not have this one before.
+        has_more: bool,
         /// What became of it.
         answer: oneshot::Sender<Result<Head, Refused>>,
     },
@@ -177,8 +180,8 @@ impl Shell {
             }
             Command::Commit { certificate, body } => self.commit(certificate, &body),
             Command::Prepare { block } => self.prepare(&block),
-            Command::Import { certificate, block, answer } => {
-                let result = self.import(certificate, Arc::unwrap_or_clone(block))?;
+            Command::Import { certificate, block, has_more, answer } => {
+                let result = self.import(certificate, block, has_more)?;
                 // Who asked may have gone.
                 let _ = answer.send(result);
                 Ok(())
@@ -330,10 +333,19 @@ impl Shell {
         }
     }
 
-    fn import(&mut self, certificate: Certificate, block: Block) -> Result<Result<Head, Refused>> {
+    fn import(
+        &mut self,
+        certificate: Certificate,
+        block: Block,
+        has_more: bool,
+    ) -> Result<Result<Head, Refused>> {
         let (start, height) = (Instant::now(), block.header.number);
         let ahead_before = unknown_rules_ahead(&self.chain.head().snapshot);
-        match self.chain.import(block, certificate, seed()) {
+        let imported = match has_more {
+            true => self.chain.import_lazily(block, certificate, seed()),
+            false => self.chain.import(block, certificate, seed()),
+        };
+        match imported {
             Ok(Some(Committed { head, included, .. })) => {
                 self.note(start, ahead_before, &head, included.len())?;
                 self.heads.send_replace(head.clone());
@@ -425,10 +437,4 @@ fn warn_of_rules(ahead_before: Option<(u32, Height)>, head: &Head) {
             "the chain changes its rules at this height, and this program does not know the new ones: install a newer one before"
         );
     }
-}
-
-fn seed() -> [u8; 32] {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).expect("the operating system gives randomness");
-    seed
 }

@@ -2,11 +2,13 @@
 //! consensus once this node is as far as the others.
 
 use super::{
-    chain::{Command, Refused},
+    chain::Refused,
+    imports::{Done, Imports, Workers},
     recent::Recent,
     sets::Sets,
 };
 use crate::{
+    asking::ask,
     signer::Signer,
     wire::{Announcement, PeerProof, Status},
 };
@@ -27,7 +29,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     task::{JoinSet, block_in_place},
     time::{MissedTickBehavior, interval},
 };
@@ -35,6 +37,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Most hints that wait; more say nothing new.
 pub const HINTS_MAX: usize = 64;
+/// How long a question waits for this node's own limits: then the core has asked somebody else.
+const PATIENCE: Duration = Duration::from_millis(sync::REQUEST_TIMEOUT_MS);
 /// How often time passes for the core.
 const TICK: Duration = Duration::from_millis(50);
 /// How often peers are asked how far they are, besides what they tell by themselves.
@@ -104,8 +108,8 @@ pub struct Shell {
     pub hints: mpsc::Receiver<Hint>,
     /// The last final block.
     pub heads: watch::Receiver<Head>,
-    /// The chain.
-    pub chain: Sender<Command>,
+    /// Those who import blocks.
+    pub workers: Workers,
     /// Proposed blocks, which a certificate makes final.
     pub recent: Recent,
     /// Consensus, if there is one here.
@@ -128,10 +132,10 @@ struct State {
     moved: Instant,
     /// Whether consensus decides blocks here.
     decides: bool,
-    /// Blocks to import, in order.
-    queue: VecDeque<Final>,
-    /// The import under way.
-    importing: Option<oneshot::Receiver<Result<Head, Refused>>>,
+    /// Height of the last block that was taken note of.
+    noted: Height,
+    /// Final blocks on their way into the chain.
+    imports: Imports,
     /// Whether consensus has to hear of blocks that it did not decide itself.
     restart: bool,
     proofs: HashMap<PeerId, PeerProof>,
@@ -164,30 +168,24 @@ impl Shell {
         let mut ask_all = interval(STATUS_EVERY);
         loop {
             self.advance(&mut state)?;
-            let importing = async {
-                match &mut state.importing {
-                    Some(answer) => answer.await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 changed = self.heads.changed() => match changed {
                     Ok(()) => self.on_head(&mut state),
                     Err(_) => return Ok(()),
                 },
-                imported = importing => {
-                    state.importing = None;
-                    match imported {
-                        Ok(Ok(_)) => state.restart = true,
-                        Ok(Err(Refused { height, reason })) => {
-                            state.queue.clear();
-                            state.step(Input::Refused { height, why: reason });
-                        }
-                        // The chain has ended, and this node with it.
-                        Err(_) => {}
+                done = state.imports.next() => match done? {
+                    Done::Verified(blocks) => state.imports.on_verified(blocks),
+                    Done::Imported(Some(Ok(head))) => {
+                        state.restart = true;
+                        self.note(&head, &mut state);
                     }
-                }
+                    Done::Imported(Some(Err(Refused { height, reason }))) => {
+                        state.step(Input::Refused { height, why: reason });
+                    }
+                    // The chain has ended, and this node with it.
+                    Done::Imported(None) => {}
+                },
                 Some(event) = self.events.recv() => self.on_event(event, &mut state),
                 Some(gossip) = self.announced.recv() => self.on_announced(gossip, &mut state),
                 Some(request) = self.asked.recv() => self.on_asked(request, &mut state),
@@ -231,10 +229,10 @@ impl Shell {
                     let network = self.network.clone();
                     state.requests.spawn(async move {
                         let bytes = request.encode();
-                        (peer, id, network.ask(peer, Protocol::Blocks, bytes).await)
+                        (peer, id, ask(&network, peer, Protocol::Blocks, bytes, PATIENCE).await)
                     });
                 }
-                Output::Import(blocks) => state.queue.extend(blocks),
+                Output::Import(blocks) => state.imports.add(blocks),
                 Output::Punish { peer, fault } => {
                     tracing::warn!(%peer, %fault, "a peer sent what no honest one does");
                     // It is never asked again, so this is all that it is ever judged by.
@@ -244,7 +242,8 @@ impl Shell {
                 Output::Alarm(alarm) => bail!(alarm),
             }
         }
-        self.import(state);
+        let head = self.heads.borrow().clone();
+        state.imports.go_on(&head, &self.workers, state.decides);
         self.start_consensus(state);
         self.tell_late(state);
         self.prove(state);
@@ -263,31 +262,13 @@ impl Shell {
         Ok(())
     }
 
-    /// Imports the next block. Where consensus runs, it goes on above it.
-    fn import(&self, state: &mut State) {
-        let next_height = self.heads.borrow().next_height();
-        while state.queue.front().is_some_and(|block| block.block.header.number < next_height) {
-            state.queue.pop_front();
-        }
-        let Some(next) = state.queue.front() else { return };
-        if next.block.header.number != next_height || state.importing.is_some() {
-            return;
-        }
-        let (answer, answered) = oneshot::channel();
-        let (certificate, block) = (next.certificate.clone(), Arc::new(next.block.clone()));
-        // A full channel has room again at the next tick.
-        if self.chain.try_send(Command::Import { certificate, block, answer }).is_ok() {
-            state.importing = Some(answered);
-        }
-    }
-
     /// Starts consensus once this node is as far as the others, or nobody else is there; and again above blocks that came
     /// from others.
     fn start_consensus(&self, state: &mut State) {
         let Some(Starter { inbox, account, .. }) = &self.consensus else { return };
         let ready = match state.decides {
             true => state.restart,
-            false => state.importing.is_none() && is_ready(state, account),
+            false => state.imports.is_chain_idle() && is_ready(state, account),
         };
         if !ready {
             return;
@@ -330,14 +311,26 @@ impl Shell {
         });
     }
 
-    fn on_head(&mut self, state: &mut State) {
-        let head = self.heads.borrow_and_update().clone();
-        state.sets.on_head(&head);
+    /// A block is final, here. Those that come fast are heard of by their imports, each in its turn, and only then by the
+    /// head.
+    fn note(&self, head: &Head, state: &mut State) {
+        if head.height <= state.noted {
+            return;
+        }
+        state.noted = head.height;
+        state.sets.on_head(head);
         state.moved = Instant::now();
         state.passed = state.passed.split_off(&head.height);
         let validators = runtime::validator_set(&head.snapshot);
         self.check_proofs(&validators, state);
         state.step(Input::Imported(Tip { height: head.height, hash: head.hash, validators }));
+    }
+
+    fn on_head(&mut self, state: &mut State) {
+        let head = self.heads.borrow_and_update().clone();
+        if state.imports.is_chain_idle() {
+            self.note(&head, state);
+        }
         if let (Some(Starter { account, .. }), Some(certificate)) =
             (&self.consensus, &head.certificate)
             && state.decides
@@ -396,12 +389,11 @@ impl Shell {
             }
         } else {
             if height == next
-                && state.queue.is_empty()
-                && state.importing.is_none()
+                && state.imports.is_empty()
                 && let Some(whole) = self.recent.get(&block)
             {
                 let block = (*whole.block).clone();
-                state.queue.push_back(Final { block, hash: whole.hash, certificate });
+                state.imports.add_known(Final { block, hash: whole.hash, certificate });
                 state.later.push_back((Instant::now() + OWN_WAIT, peer, status));
             } else {
                 state.step(Input::Status { peer, status });
@@ -500,7 +492,7 @@ fn is_ready(state: &State, account: &AccountId) -> bool {
     match state.progress {
         _ if matches!(validators, Some([only]) if only.account == *account) => true,
         sync::Progress::Alone => state.start.elapsed() >= LONELY_WAIT,
-        sync::Progress::Synced => state.queue.is_empty(),
+        sync::Progress::Synced => state.imports.is_empty(),
         sync::Progress::Behind { .. } => state.moved.elapsed() >= STUCK_WAIT,
     }
 }
@@ -520,8 +512,8 @@ impl State {
             progress: sync::Progress::Alone,
             moved: now,
             decides: false,
-            queue: VecDeque::new(),
-            importing: None,
+            noted: head.height,
+            imports: Imports::above(head.height),
             restart: false,
             proofs: HashMap::new(),
             proof: None,

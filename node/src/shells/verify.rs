@@ -5,7 +5,7 @@
 use anyhow::Context;
 use chain::{Head, PooledTx, Received, Verifier};
 use crossbeam_channel::{Receiver, Sender};
-use rayon::{ThreadPoolBuilder, prelude::*};
+use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 use runtime::{InvalidTransaction, Validity};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -42,18 +42,24 @@ pub struct Shell {
     pub batches: Receiver<Batch>,
     /// Back to it.
     pub verdicts: Sender<Verdicts>,
+    /// Those who do the work.
+    pub workers: Arc<ThreadPool>,
+}
+
+/// Starts the workers, as many as there are cores.
+pub fn workers() -> anyhow::Result<ThreadPool> {
+    let workers = ThreadPoolBuilder::new().thread_name(|n| format!("verify-{n}"));
+    let workers = workers.start_handler(|_| yield_to_others()).build();
+    workers.context("cannot start the threads that verify")
 }
 
 impl Shell {
     /// Runs until `stop` fires or the pool ends.
     pub fn run(self, stop: &CancellationToken) -> anyhow::Result<()> {
-        let workers = ThreadPoolBuilder::new().thread_name(|n| format!("verify-{n}"));
-        let workers = workers.start_handler(|_| yield_to_others()).build();
-        let workers = workers.context("cannot start the threads that verify")?;
         while !stop.is_cancelled() {
             match self.batches.recv_timeout(SLEEP_MAX) {
                 Ok(batch) => {
-                    if self.verdicts.send(workers.install(|| self.check(batch))).is_err() {
+                    if self.verdicts.send(self.workers.install(|| self.check(batch))).is_err() {
                         return Ok(());
                     }
                 }
@@ -66,9 +72,7 @@ impl Shell {
 
     /// Checks signatures, and then what has a good one against the state.
     fn check(&self, Batch { head, transactions }: Batch) -> Verdicts {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).expect("the operating system gives randomness");
-        let verdicts = self.verifier.verify(&head, transactions, &seed);
+        let verdicts = self.verifier.verify(&head, transactions, &seed());
         let validate = |verdict: Result<Arc<PooledTx>, _>| {
             let tx = verdict?;
             let validity = validate(&head, &tx)?;
@@ -76,6 +80,13 @@ impl Shell {
         };
         verdicts.into_par_iter().with_min_len(SHARE_MIN).map(validate).collect()
     }
+}
+
+/// Randomness for one batch of signatures.
+pub fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).expect("the operating system gives randomness");
+    seed
 }
 
 /// Lowers the calling thread's priority, where that can be done for one thread alone.

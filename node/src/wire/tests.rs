@@ -3,6 +3,29 @@ use consensus::Proposal;
 use primitives::{Digest, ValidatorInfo, crypto::pair::Ed25519Pair};
 use proptest::prelude::*;
 
+/// What one side makes, the network between both must carry.
+#[test]
+fn the_largest_questions_and_answers_fit_what_the_network_carries() {
+    use chain::{snapshot_sync, sync::wire as blocks};
+    use network::Protocol::{Blobs, Blocks, State};
+    let questions = [
+        (State, snapshot_sync::REQUEST_BYTES_MAX),
+        (Blocks, blocks::REQUEST_BYTES_MAX),
+        (Blobs, blobs::CID_BYTES),
+    ];
+    for (protocol, most) in questions {
+        assert!(most <= protocol.request_bytes_max(), "{protocol:?}: {most}");
+    }
+    let answers = [
+        (State, snapshot_sync::ANSWER_BYTES_MAX),
+        (Blocks, blocks::RESPONSE_BYTES_MAX),
+        (Blobs, blobs::CHUNK_BYTES),
+    ];
+    for (protocol, most) in answers {
+        assert!(most <= protocol.answer_bytes_max(), "{protocol:?}: {most}");
+    }
+}
+
 fn block() -> Block {
     let inherents = runtime::Inherents { time_ms: 5, ..Default::default() };
     let mut body = inherents.to_transactions();

@@ -322,6 +322,11 @@ impl Database {
         Ok(())
     }
 
+    /// Writes a batch that the next one which is synced brings to the disk.
+    pub(crate) fn write_unsynced(&self, batch: WriteBatch) -> Result<(), Error> {
+        Ok(self.db.write(batch)?)
+    }
+
     /// Adds a block and what is found by it to a batch, and makes it the head.
     pub(crate) fn add_block(
         &self,

@@ -253,8 +253,20 @@ impl Store {
     /// Commits the oldest staged block: when this returns, the block, its certificate, its changes
     /// and its events are on the disk.
     pub fn commit(&mut self, input: CommitInput<'_>) -> Result<&Snapshot, Error> {
+        self.commit_with(input, true)
+    }
+
+    /// Commits the oldest staged block without waiting for the disk, unless a flush is to begin: a crash of the process
+    /// loses nothing, one of the machine the last blocks that were committed so. For blocks that others have too.
+    pub fn commit_lazily(&mut self, input: CommitInput<'_>) -> Result<&Snapshot, Error> {
+        self.commit_with(input, false)
+    }
+
+    fn commit_with(&mut self, input: CommitInput<'_>, is_synced: bool) -> Result<&Snapshot, Error> {
         self.check_committable(&input)?;
         self.make_room()?;
+        // Nothing that a flush carries over may reach the disk before its blocks do.
+        let is_flushing = self.overlays.len() + 1 >= FLUSH_BLOCKS && !self.flusher.is_running();
         let staged = self.staged.pop_front().expect("checked to be there");
         let height = input.block.header.number;
 
@@ -270,13 +282,17 @@ impl Store {
             self.database.add_validators(&mut batch, height, validators);
         }
         let oldest = self.database.add_oldest(&mut batch, height);
-        self.database.write_synced(batch)?;
-        self.database.prune(oldest);
+        if is_synced || is_flushing {
+            self.database.write_synced(batch)?;
+            self.database.prune(oldest);
+        } else {
+            self.database.write_unsynced(batch)?;
+        }
 
         let events = overlay.events.clone();
         self.push_committed(height, overlay, undo);
         self.set_head(height, hash, root, events);
-        if self.overlays.len() >= FLUSH_BLOCKS && !self.flusher.is_running() {
+        if is_flushing {
             self.begin_flush()?;
         }
         Ok(self.head())

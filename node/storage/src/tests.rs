@@ -15,6 +15,9 @@ use tempfile::TempDir;
 
 type State = BTreeMap<RawKey, RawValue>;
 
+/// A way to commit.
+type Commit = for<'a> fn(&'a mut Store, CommitInput<'_>) -> Result<&'a Snapshot, Error>;
+
 /// A store and, for each height, the state that it must hold.
 struct Chain {
     store: Store,
@@ -112,10 +115,14 @@ impl Chain {
     }
 
     fn commit_writes(&mut self, writes: Writes) -> Block {
+        self.commit_writes_with(writes, Store::commit)
+    }
+
+    fn commit_writes_with(&mut self, writes: Writes, commit: Commit) -> Block {
         let (height, parent) = (self.store.head().height + 1, self.store.head().hash);
         let root = self.store.stage(writes.clone(), events(height)).expect("room for a block");
         let block = block(height, parent, root);
-        self.commit_block(&block).expect("the block that was staged");
+        self.commit_block_with(&block, commit).expect("the block that was staged");
         let mut state = self.states.last().expect("genesis is there").clone();
         apply(&mut state, &writes);
         self.states.push(state);
@@ -123,6 +130,10 @@ impl Chain {
     }
 
     fn commit_block(&mut self, block: &Block) -> Result<(), Error> {
+        self.commit_block_with(block, Store::commit)
+    }
+
+    fn commit_block_with(&mut self, block: &Block, commit: Commit) -> Result<(), Error> {
         let hashes: Vec<Hash> = block.body.iter().map(OpaqueTransaction::hash).collect();
         let certificate = certificate(block, 3);
         let input = CommitInput {
@@ -132,7 +143,7 @@ impl Chain {
             transaction_hashes: &hashes,
             validators: None,
         };
-        self.store.commit(input).map(|_| ())
+        commit(&mut self.store, input).map(|_| ())
     }
 
     /// What a height's state must be.
@@ -342,6 +353,20 @@ fn each_commit_is_one_sync() {
         chain.commit(seed);
         assert_eq!(chain.store.database().syncs(), before + 1);
     }
+}
+
+#[test]
+fn lazy_commits_are_synced_once_a_flush() {
+    let dir = folder();
+    let mut chain = Chain::create(dir.path());
+    let before = chain.store.database().syncs();
+    for seed in 1..=40 {
+        chain.commit_writes_with(writes(seed), Store::commit_lazily);
+        chain.store.finish_flush().expect("it ends");
+    }
+    assert_eq!(chain.store.database().syncs() - before, 10);
+    let head = chain.store.head().clone();
+    chain.check(&head);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 pub mod badinput;
+pub mod chains;
 pub mod clients;
 pub mod crash;
 pub mod crowd;
+pub mod joiner;
+pub mod liars;
 mod memory;
 pub mod process;
 pub mod steps;

@@ -133,6 +133,13 @@ impl Drop for DevNode {
 
 /// The body of what a plain HTTP address answers.
 pub fn get(url: &str) -> Result<String> {
+    let (status, body) = ask(url)?;
+    ensure!(status == 200, "{url} answers with {status}: {body}");
+    Ok(body)
+}
+
+/// Status and body of what a plain HTTP address answers.
+pub fn ask(url: &str) -> Result<(u16, String)> {
     let (host, path) = url
         .strip_prefix("http://")
         .and_then(|rest| rest.split_once('/'))
@@ -143,8 +150,8 @@ pub fn get(url: &str) -> Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").context("there is no HTTP head")?;
-    ensure!(head.starts_with("HTTP/1.1 200"), "{url} answers: {head}");
-    Ok(body.to_owned())
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.with_context(|| format!("{url} answers: {head}"))?, body.to_owned()))
 }
 
 /// The `artel` binary, built beside this one.

@@ -13,8 +13,8 @@ use primitives::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Most blocks that are with the chain and not imported yet.
-pub const IMPORT_BLOCKS_MAX: usize = 64;
+/// Most blocks that are with the chain and not imported yet; their bytes count among those that are held.
+pub const IMPORT_BLOCKS_MAX: usize = 256;
 /// Blocks below the head that a peer's other block is compared with.
 pub const RECENT_MAX: usize = 64;
 /// Longest encoded header: a real one has about 400 bytes.

@@ -8,7 +8,7 @@ use super::{
 };
 use primitives::{Height, Moment};
 
-/// Most heights above the head that are asked for or held.
+/// Most heights above the head that are asked for or held; some are fewer, as requests are for many.
 pub const WINDOW_BLOCKS_MAX: u32 = 2_048;
 /// Most bytes of blocks that are held or may come; the next block of all may come in addition.
 pub const WINDOW_BYTES_MAX: usize = 8 * RESPONSE_BYTES_MAX;
@@ -76,7 +76,9 @@ impl<P: Copy + Ord> Sync<P> {
     fn last_wanted(&self) -> Height {
         let claimed = self.peers.highest_claim().unwrap_or_default();
         let hinted = self.hint.map_or(0, |(height, _)| height);
-        claimed.max(hinted).min(self.head.saturating_add(WINDOW_BLOCKS_MAX))
+        // The window moves in steps, so that each is worth a request.
+        let edge = self.head.saturating_add(WINDOW_BLOCKS_MAX);
+        claimed.max(hinted).min(edge - edge % REQUEST_BLOCKS_MAX)
     }
 
     /// The first heights from here on that are neither held nor asked for.

@@ -3,7 +3,7 @@
 use super::fixture::{Fixture, dev, folder};
 use crate::*;
 use pallets::system;
-use primitives::{Era, OpaqueTransaction};
+use primitives::{Block, Era, OpaqueTransaction};
 use runtime::{InvalidTransaction, RuntimeCall};
 use std::sync::Arc;
 
@@ -81,4 +81,30 @@ fn what_a_block_included_is_forgotten_and_the_memory_is_bounded() {
     f.grow(1_000, &[&txs[0]]);
     let again = f.verified(&[&txs[0]]);
     assert!(!Arc::ptr_eq(&own[0], &again[0]));
+}
+
+#[test]
+fn transactions_of_blocks_to_come_are_verified_ahead_as_far_as_their_eras_are_known() {
+    let (dir, other) = (folder(), folder());
+    let (mut author, node) = (Fixture::open(&dir), Fixture::open(&other));
+    let mut bad = remark(&author, 3, Era::Immortal);
+    *bad.0.last_mut().expect("bytes") ^= 1;
+    let immortal = [remark(&author, 1, Era::Immortal), remark(&author, 2, Era::Immortal)];
+    let mut blocks: Vec<Block> = Vec::new();
+    for (now_ms, tx) in [(1_000, &immortal[0]), (2_000, &immortal[1])] {
+        blocks.push((*author.grow(now_ms, &[tx]).block).clone());
+    }
+    // Its era begins with block 2, of which the parent of block 3 is proof enough.
+    let next = remark(&author, 4, Era::mortal(4, 2));
+    blocks.push((*author.grow(3_000, &[&next]).block).clone());
+    // That of this one begins between the head and the parent.
+    let unknown = remark(&author, 5, Era::mortal(4, 2));
+    blocks.push((*author.grow(4_000, &[&unknown]).block).clone());
+    blocks[1].body.push(bad.clone());
+
+    let verifier = node.chain.verifier();
+    verifier.verify_ahead(node.chain.head(), &blocks, &[8; 32]);
+    let known = |tx: &OpaqueTransaction| verifier.get(&[tx.hash()])[0].is_some();
+    assert!(known(&immortal[0]) && known(&immortal[1]) && known(&next));
+    assert!(!known(&bad) && !known(&unknown), "these are left to the import");
 }
