@@ -163,7 +163,6 @@ impl Localnet {
             "node".to_owned(),
             "--chain".to_owned(),
             spec_path.display().to_string(),
-            "--private-addresses".to_owned(),
             "--log".to_owned(),
             plan.log.clone(),
         ];
@@ -215,6 +214,9 @@ impl Localnet {
             "--prometheus-port".to_owned(),
             "0".to_owned(),
         ];
+        if address.is_loopback() || address.is_private() {
+            flags.push("--private-addresses".to_owned());
+        }
         if listen == 0 {
             flags.extend(["--bootnode".to_owned(), self.bootnode.clone()]);
         }

@@ -38,6 +38,11 @@ impl Topic {
         self.bounds().bytes_max
     }
 
+    /// Most bytes of messages that have no verdict yet.
+    pub const fn waiting_bytes_max(self) -> usize {
+        self.bounds().waiting_bytes_max
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Consensus => "consensus",
@@ -121,6 +126,11 @@ impl Protocol {
     /// Most bytes of an answer.
     pub const fn answer_bytes_max(self) -> usize {
         self.bounds().answer_bytes_max
+    }
+
+    /// Most bytes of answers that are on their way to those who asked.
+    pub const fn served_bytes_max(self) -> usize {
+        self.bounds().answer_bytes_max * self.bounds().in_all_max
     }
 
     pub(crate) const fn name(self) -> &'static str {

@@ -67,6 +67,11 @@ impl Discovery {
         *self = Self { looks: self.looks, ..Self::new(now) };
     }
 
+    /// Says anew what this node does: it can be reached elsewhere than before.
+    pub fn tell_again(&mut self, now: Instant) {
+        self.provide = Pace::new(now);
+    }
+
     /// What is due.
     pub fn due(&mut self, has_enough: bool, now: Instant) -> Vec<Errand> {
         let mut errands = Vec::new();

@@ -77,6 +77,7 @@ impl Network {
             SwarmEvent::ListenerError { error, .. } => debug!(%error, "listening goes on"),
             SwarmEvent::ExternalAddrConfirmed { address } => {
                 info!(%address, "others can reach this node");
+                self.discovery.tell_again(Instant::now());
                 self.is_changed = true;
             }
             SwarmEvent::ExternalAddrExpired { .. } => self.is_changed = true,
@@ -407,6 +408,7 @@ impl Network {
         let link = self.sessions.get(&peer).and_then(Session::main_link);
         let place = link.and_then(|link| place(&link.address));
         let gate = &mut self.swarm.behaviour_mut().gate;
+        let place = place.filter(|place| gate.limits.counts(*place));
         let trust = gate.limits.trust(&peer);
         if let Some(ban) = gate.peers.fault(peer, place, fault, trust, now) {
             info!(

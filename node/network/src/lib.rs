@@ -33,12 +33,13 @@ pub use io::*;
 pub use key::{KeyError, load_or_create_key, peer_id};
 pub use libp2p::{Multiaddr, PeerId};
 pub use limits::{
-    FAVOURED_MAX, OUTBOUND_SPARE, PENDING_INBOUND_MAX, PENDING_OUTBOUND_MAX, PER_PEER_MAX,
-    RESERVED_MAX, VALIDATORS_DIALLED_MAX,
+    FAVOURED_MAX, OUTBOUND_SPARE, PENDING_FOREIGN_MAX, PENDING_INBOUND_MAX, PENDING_OUTBOUND_MAX,
+    PER_PEER_MAX, RESERVED_MAX, VALIDATORS_DIALLED_MAX,
 };
 pub use peers::{BAN_FIRST, BAN_MAX, FAULTS_HALF_LIFE, PEERS_REMEMBERED_MAX, SCORE_MIN};
 pub use rate::Rate;
 pub use service::{Error, Network, Setup};
+pub use transport::UNREAD_BYTES_MAX;
 
 #[cfg(test)]
 mod tests;

@@ -15,8 +15,11 @@ use std::{
 
 /// Connections from others that are being set up; more are refused.
 pub const PENDING_INBOUND_MAX: usize = 64;
-/// Dials under way; more wait.
+/// Dials under way that this node wants; more wait.
 pub const PENDING_OUTBOUND_MAX: usize = 64;
+/// Other dials under way: the DHT's, and those that peers ask for to see whether they can be reached. They take nothing
+/// away from this node's own, or peers could keep it from dialling anybody.
+pub const PENDING_FOREIGN_MAX: usize = 32;
 /// Connections beyond those that this node wants to make, for looking things up; they are closed soon.
 pub const OUTBOUND_SPARE: u32 = 16;
 /// Nodes that say that they are validators, which a validator connects to beyond the peers that it wants.
@@ -79,7 +82,10 @@ struct Slot {
 pub(crate) struct Limits {
     numbers: Numbers,
     pending_inbound: BTreeMap<ConnectionId, Option<IpAddr>>,
-    pending_outbound: BTreeSet<ConnectionId>,
+    /// Dials under way, and whether this node wants them.
+    pending_outbound: BTreeMap<ConnectionId, bool>,
+    /// Dials that this node wants and that have not begun.
+    wanted: BTreeSet<ConnectionId>,
     slots: BTreeMap<ConnectionId, Slot>,
     reserved: BTreeSet<PeerId>,
     favoured: BTreeSet<PeerId>,
@@ -90,7 +96,8 @@ impl Limits {
         Self {
             numbers,
             pending_inbound: BTreeMap::new(),
-            pending_outbound: BTreeSet::new(),
+            pending_outbound: BTreeMap::new(),
+            wanted: BTreeSet::new(),
             slots: BTreeMap::new(),
             reserved: BTreeSet::new(),
             favoured: BTreeSet::new(),
@@ -114,16 +121,24 @@ impl Limits {
         Ok(())
     }
 
+    /// This node wants to dial.
+    pub fn want(&mut self, id: ConnectionId) {
+        self.wanted.insert(id);
+    }
+
     /// This node dials.
     pub fn begin_outbound(&mut self, id: ConnectionId, peer: Option<PeerId>) -> Result<(), Denial> {
         let trust = peer.map_or(Trust::None, |peer| self.trust(&peer));
+        let is_wanted = self.wanted.remove(&id);
         if self.numbers.reserved_only && trust != Trust::Reserved {
             return Err(Denial::NotReserved);
         }
-        if self.pending_outbound.len() >= PENDING_OUTBOUND_MAX && trust == Trust::None {
+        let max = if is_wanted { PENDING_OUTBOUND_MAX } else { PENDING_FOREIGN_MAX };
+        let alike = self.pending_outbound.values().filter(|wanted| **wanted == is_wanted).count();
+        if alike >= max && trust == Trust::None {
             return Err(Denial::Pending);
         }
-        self.pending_outbound.insert(id);
+        self.pending_outbound.insert(id, is_wanted);
         Ok(())
     }
 
@@ -131,6 +146,7 @@ impl Limits {
     pub fn fail(&mut self, id: ConnectionId) {
         self.pending_inbound.remove(&id);
         self.pending_outbound.remove(&id);
+        self.wanted.remove(&id);
     }
 
     /// Gives a connection its slot, if there is one.
@@ -244,8 +260,9 @@ impl Limits {
         }
     }
 
+    /// Dials under way that this node wants.
     pub fn dials(&self) -> usize {
-        self.pending_outbound.len()
+        self.pending_outbound.values().filter(|wanted| **wanted).count()
     }
 
     fn others(&self) -> impl Iterator<Item = &Slot> {
@@ -257,7 +274,8 @@ impl Limits {
         places.filter(|other| same(*other) == same(place)).count()
     }
 
-    fn counts(&self, place: IpAddr) -> bool {
+    /// Whether what comes from an address is held against the address: private ones are shared where they are in use.
+    pub fn counts(&self, place: IpAddr) -> bool {
         !self.numbers.private || is_public(place)
     }
 }

@@ -17,11 +17,14 @@ pub const FAULTS_HALF_LIFE: Duration = Duration::from_secs(300);
 pub const BAN_FIRST: Duration = Duration::from_secs(120);
 /// How long a ban lasts at most. Bans that ended so long ago do not count any more.
 pub const BAN_MAX: Duration = Duration::from_secs(24 * 3_600);
-/// From this ban on, nobody comes from the peer's address either.
+/// From this ban on, nobody comes from the address either: of one peer, or of any at that address, as whoever is banned
+/// can come back as somebody else.
 const ADDRESS_BAN_FROM: u32 = 2;
+/// How long an address is banned at most: others may have it too, or have it next.
+const ADDRESS_BAN_MAX: Duration = Duration::from_secs(3_600);
 /// Most peers of whom faults are remembered; those with the least are forgotten first.
 pub const PEERS_REMEMBERED_MAX: usize = 4_096;
-/// Most addresses that are banned; those whose ban ends first are forgotten first.
+/// Most addresses of banned peers; those with the fewest bans, the oldest of them, are forgotten first.
 const ADDRESSES_BANNED_MAX: usize = 4_096;
 
 impl PeerFault {
@@ -75,11 +78,20 @@ struct Standing {
     banned_until: Option<Instant>,
 }
 
+/// The standing of an address.
+#[derive(Clone, Copy, Debug)]
+struct Address {
+    /// Bans of peers there.
+    bans: u32,
+    /// Until when nobody comes from there; it has passed if the address is not banned.
+    banned_until: Instant,
+}
+
 /// The standing of peers.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     standings: BTreeMap<PeerId, Standing>,
-    addresses: BTreeMap<IpAddr, Instant>,
+    addresses: BTreeMap<IpAddr, Address>,
 }
 
 impl Peers {
@@ -92,6 +104,10 @@ impl Peers {
         trust: Trust,
         now: Instant,
     ) -> Option<Ban> {
+        // What was on its way when it was banned is part of what it was banned for.
+        if self.is_banned(&peer, now) {
+            return None;
+        }
         let standing = self.standing(peer, now);
         standing.faults_milli += i64::from(fault.weight()) * 1_000;
         let may_ban = match trust {
@@ -116,20 +132,31 @@ impl Peers {
     /// Bans a peer for what needs no adding up.
     pub fn ban(&mut self, peer: PeerId, place: Option<IpAddr>, now: Instant) -> Ban {
         let standing = self.standing(peer, now);
-        let lasts = (BAN_FIRST * 4u32.pow(standing.bans.min(8))).min(BAN_MAX);
+        let lasts = ban_length(standing.bans);
         standing.bans += 1;
         standing.banned_until = Some(now + lasts);
-        let with_address = standing.bans >= ADDRESS_BAN_FROM;
-        if let Some(place) = place.filter(|_| with_address) {
-            if self.addresses.len() >= ADDRESSES_BANNED_MAX {
-                let first = self.addresses.iter().min_by_key(|(_, until)| **until);
-                if let Some(place) = first.map(|(place, _)| *place) {
-                    self.addresses.remove(&place);
-                }
+        let with_address = place.is_some_and(|place| self.ban_address(place, now));
+        Ban { lasts, with_address }
+    }
+
+    /// Counts a ban of somebody at an address. Whether the address is banned with it.
+    fn ban_address(&mut self, place: IpAddr, now: Instant) -> bool {
+        let place = house(place);
+        if self.addresses.len() >= ADDRESSES_BANNED_MAX && !self.addresses.contains_key(&place) {
+            let least = self.addresses.iter().min_by_key(|(_, a)| (a.bans, a.banned_until));
+            if let Some(least) = least.map(|(place, _)| *place) {
+                self.addresses.remove(&least);
             }
-            self.addresses.insert(house(place), now + lasts);
         }
-        Ban { lasts, with_address: with_address && place.is_some() }
+        let address = self.addresses.entry(place).or_insert(Address { bans: 0, banned_until: now });
+        if now >= address.banned_until + BAN_MAX {
+            address.bans = 0;
+        }
+        let lasts = ban_length(address.bans).min(ADDRESS_BAN_MAX);
+        address.bans += 1;
+        let is_banned = address.bans >= ADDRESS_BAN_FROM;
+        address.banned_until = if is_banned { now + lasts } else { now };
+        is_banned
     }
 
     /// Whether a peer is banned.
@@ -142,7 +169,7 @@ impl Peers {
 
     /// Whether nobody may come from an address.
     pub fn is_address_banned(&self, place: IpAddr, now: Instant) -> bool {
-        self.addresses.get(&house(place)).is_some_and(|until| now < *until)
+        self.addresses.get(&house(place)).is_some_and(|address| now < address.banned_until)
     }
 
     /// 0 for a good peer, down to [`SCORE_MIN`].
@@ -154,7 +181,7 @@ impl Peers {
     /// Forgets what has faded.
     pub fn tidy(&mut self, now: Instant) {
         self.standings.retain(|_, standing| !standing.is_forgotten(now));
-        self.addresses.retain(|_, until| now < *until);
+        self.addresses.retain(|_, address| now < address.banned_until + BAN_MAX);
     }
 
     fn standing(&mut self, peer: PeerId, now: Instant) -> &mut Standing {
@@ -177,6 +204,11 @@ impl Peers {
         }
         standing
     }
+}
+
+/// How long the next ban lasts after so many.
+fn ban_length(bans: u32) -> Duration {
+    (BAN_FIRST * 4u32.pow(bans.min(8))).min(BAN_MAX)
 }
 
 impl Standing {

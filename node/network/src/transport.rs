@@ -25,6 +25,10 @@ use tracing::warn;
 
 /// Streams of one connection. Each may have bytes waiting that nobody has read, so this bounds them too.
 const STREAMS_MAX: u32 = 192;
+/// Bytes that each of them may have waiting over TCP, as Yamux has it.
+const STREAM_BYTES_MAX: usize = 256 << 10;
+/// Bytes of one connection that may lie unread in its streams.
+pub const UNREAD_BYTES_MAX: usize = STREAMS_MAX as usize * STREAM_BYTES_MAX;
 /// Time for setting up a connection.
 const SETUP_MAX: Duration = Duration::from_secs(10);
 

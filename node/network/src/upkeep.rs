@@ -38,7 +38,7 @@ const QUERIES_MAX: usize = 16;
 /// With fewer peers than this, nodes that the settings name are dialled before others.
 const PEERS_FEW: usize = 4;
 /// How long to wait for word that this node can be reached, before it asks relays.
-const RELAYS_AFTER: Duration = Duration::from_secs(45);
+const RELAYS_AFTER: Duration = Duration::from_secs(20);
 /// Relays that pass on connections to a node that can't be reached.
 const RELAYS_WANTED: usize = 2;
 
@@ -182,11 +182,14 @@ impl Network {
             .addresses(addresses)
             .extend_addresses_through_behaviour()
             .build();
+        let id = options.connection_id();
+        self.swarm.behaviour_mut().gate.limits.want(id);
         if let Err(error) = self.swarm.dial(options) {
             debug!(%peer, %error, "not dialled");
             if let DialError::Denied { cause } = &error {
                 self.note_denial(cause);
             }
+            self.swarm.behaviour_mut().gate.limits.fail(id);
             self.book.fail(&peer, Instant::now());
         }
     }

@@ -4,13 +4,20 @@ use super::recent::Whole;
 use crate::wire::{BodyRequest, Proposed, TRANSACTIONS_MAX};
 use chain::Verifier;
 use codec::{Decode, DecodeAll, Encode};
+use futures::{StreamExt, stream::FuturesUnordered};
 use network::{Handle, PeerFault, PeerId, Protocol};
 use primitives::{Block, Hash, OpaqueTransaction};
-use std::sync::Arc;
-use tokio::task::spawn_blocking;
+use std::{sync::Arc, time::Duration};
+use tokio::{task::spawn_blocking, time::timeout};
 
 /// Most peers that are asked for one block.
 const ASKED_MAX: usize = 4;
+
+/// How long whoever told of a block may take for the transactions of it that are missing, before others are asked for the
+/// whole.
+const SOURCE_WAIT: Duration = Duration::from_secs(1);
+/// How long a peer may take for a block before the next one is asked as well.
+const NEXT_AFTER: Duration = Duration::from_millis(500);
 
 /// Why a block could not be put together.
 pub enum Unmade {
@@ -38,7 +45,8 @@ pub async fn assemble(
         let places: Vec<u32> = missing.iter().filter_map(place).collect();
         tracing::debug!(%block, count = missing.len(), "transactions of a proposed block are missing");
         let request = BodyRequest::Transactions { block, places };
-        pulled = ask_for(network, source, &request).await.ok_or(Unmade::Missing)?;
+        let asked = timeout(SOURCE_WAIT, ask_for(network, source, &request)).await;
+        pulled = asked.ok().flatten().ok_or(Unmade::Missing)?;
         let fits = pulled.len() == missing.len()
             && pulled.iter().zip(&missing).all(|(tx, place)| tx.hash() == hashes[*place]);
         if !fits {
@@ -59,18 +67,33 @@ pub async fn assemble(
     made.await.ok().flatten().ok_or(Unmade::Wrong)
 }
 
-/// Asks peers, one after the other, for a whole block.
+/// Asks peers, one after the other, for a whole block. Those who take their time don't hold it up: the first that has it
+/// gives it.
 pub async fn pull(network: &Handle, block: Hash, peers: Vec<PeerId>) -> Option<Whole> {
-    for peer in peers.into_iter().take(ASKED_MAX) {
-        let request = BodyRequest::Block(block).encode();
-        let Ok(bytes) = network.ask(peer, Protocol::Bodies, request).await else { continue };
-        let decoded = spawn_blocking(move || whole(Block::decode(&mut &bytes[..]).ok()?, block));
-        match decoded.await.ok().flatten() {
-            Some(whole) => return Some(whole),
-            None => network.report(peer, PeerFault::Invalid),
+    let mut peers = peers.into_iter().take(ASKED_MAX);
+    let mut asked = FuturesUnordered::new();
+    loop {
+        match peers.next() {
+            Some(peer) => asked.push(pull_from(network, block, peer)),
+            None if asked.is_empty() => return None,
+            None => {}
+        }
+        let wait = if peers.len() > 0 { NEXT_AFTER } else { Duration::MAX };
+        if let Ok(Some(Some(whole))) = timeout(wait, asked.next()).await {
+            return Some(whole);
         }
     }
-    None
+}
+
+async fn pull_from(network: &Handle, block: Hash, peer: PeerId) -> Option<Whole> {
+    let request = BodyRequest::Block(block).encode();
+    let bytes = network.ask(peer, Protocol::Bodies, request).await.ok()?;
+    let decoded = spawn_blocking(move || whole(Block::decode(&mut &bytes[..]).ok()?, block));
+    let whole = decoded.await.ok().flatten();
+    if whole.is_none() {
+        network.report(peer, PeerFault::Invalid);
+    }
+    whole
 }
 
 /// A block, if header and body are those that the hash stands for.

@@ -4,6 +4,7 @@
 use super::{
     bodies,
     chain::Command,
+    guesses::Guesses,
     recent::{Recent, Whole},
     sets::Sets,
     sync::Hint,
@@ -180,10 +181,7 @@ impl Shell {
         let Gossip { peer, bytes, receipt } = gossip;
         let verdict = match Said::from_bytes(&bytes) {
             Ok(message) => {
-                let mut verdict = state.judge(&message, &self.genesis);
-                if verdict == Verdict::Accept && !state.is_news(&message) {
-                    verdict = Verdict::Ignore;
-                }
+                let verdict = state.judge_news(&message, &self.genesis);
                 if verdict == Verdict::Accept {
                     state.note_source(&message, peer);
                     self.hear(peer, message, state);
@@ -308,6 +306,8 @@ struct Done {
 /// What the task remembers.
 struct State {
     sets: Sets,
+    /// What is spent on what nobody can be blamed for.
+    guesses: Guesses,
     /// A proposal of this node whose block is not known yet.
     waiting: Option<SignedProposal>,
     /// When a message was last passed on, by the hash of its content.
@@ -323,6 +323,7 @@ impl State {
     fn new(head: &Head) -> Self {
         Self {
             sets: Sets::new(head),
+            guesses: Guesses::new(Instant::now()),
             waiting: None,
             passed: HashMap::new(),
             sources: HashMap::new(),
@@ -347,13 +348,34 @@ impl State {
         before.is_none_or(|before| now - before >= REPEAT_MIN)
     }
 
+    /// Whether a message should go on that may be one of a moment ago: such are known before their signatures are looked at
+    /// again, however often somebody repeats them.
+    fn judge_news(&mut self, message: &Message, genesis: &Hash) -> Verdict {
+        let passed = self.passed.get(&blake2_256(&message.encode()));
+        if passed.is_some_and(|at| at.elapsed() < REPEAT_MIN) {
+            return Verdict::Ignore;
+        }
+        let verdict = self.judge(message, genesis);
+        if verdict == Verdict::Accept && !self.is_news(message) {
+            return Verdict::Ignore;
+        }
+        verdict
+    }
+
     /// Whether a message should go on: to others, and to consensus.
-    fn judge(&self, message: &Message, genesis: &Hash) -> Verdict {
-        let height = message.height();
+    fn judge(&mut self, message: &Message, genesis: &Hash) -> Verdict {
+        let (height, now) = (message.height(), Instant::now());
         let (next, validators) = (self.sets.next(), self.sets.at(height));
         let Some(validators) = validators else { return Verdict::Ignore };
+        if height > next && !self.guesses.may(now) {
+            return Verdict::Ignore;
+        }
         if message.verify(validators, genesis).is_err() {
-            return if height <= next { Verdict::Reject } else { Verdict::Ignore };
+            if height <= next {
+                return Verdict::Reject;
+            }
+            self.guesses.waste(signatures_of(message));
+            return Verdict::Ignore;
         }
         match message {
             Message::Proposal(signed)
@@ -396,5 +418,15 @@ impl State {
     /// Whether work on this block may begin; it is not begun twice.
     fn begin(&mut self, block: Hash) -> bool {
         self.busy.len() < WORK_MAX && self.busy.insert(block)
+    }
+}
+
+/// How many signatures a message has.
+fn signatures_of(message: &Message) -> usize {
+    match message {
+        Message::Polka(polka) => polka.signatures.len(),
+        Message::Round(round) => round.votes.len(),
+        Message::Decided(decided) => decided.certificate.signatures.len(),
+        Message::Vote(_) | Message::Proposal(_) | Message::Body(_) => 1,
     }
 }

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod consensus;
 pub mod evidence;
 pub mod gossip;
+mod guesses;
 pub mod imports;
 pub mod metrics;
 pub mod pool;

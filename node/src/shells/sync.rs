@@ -3,6 +3,7 @@
 
 use super::{
     chain::Refused,
+    guesses::Guesses,
     imports::{Done, Imports, Workers},
     recent::Recent,
     sets::Sets,
@@ -126,6 +127,8 @@ struct State {
     start: Instant,
     core: Sync<PeerId>,
     sets: Sets,
+    /// What is spent on what nobody can be blamed for.
+    guesses: Guesses,
     /// Members of the validator set that proofs were checked against.
     members: Hash,
     progress: sync::Progress,
@@ -373,10 +376,17 @@ impl Shell {
         if state.passed.get(&height).is_some_and(|passed| *passed >= PASSED_PER_HEIGHT_MAX) {
             return Verdict::Ignore;
         }
+        if height > next && !state.guesses.may(Instant::now()) {
+            return Verdict::Ignore;
+        }
         let good =
             check_certificate(&certificate, &block, validators.source(), &self.genesis).is_ok();
         if !good {
-            return if height <= next { Verdict::Reject } else { Verdict::Ignore };
+            if height <= next {
+                return Verdict::Reject;
+            }
+            state.guesses.waste(certificate.signatures.len());
+            return Verdict::Ignore;
         }
         *state.passed.entry(height).or_default() += 1;
         let status = wire::Status { height, hash: block };
@@ -508,6 +518,7 @@ impl State {
             // What comes another way is waited for here, as it depends on who decides.
             core: Sync::new(genesis, tip, 0),
             sets: Sets::new(head),
+            guesses: Guesses::new(now),
             members,
             progress: sync::Progress::Alone,
             moved: now,

@@ -55,7 +55,7 @@ pub async fn peak_bytes<T>(process: u32, done: impl Future<Output = T>) -> Resul
 }
 
 /// `VmRSS` of a process.
-fn resident_bytes(process: u32) -> Result<u64> {
+pub fn resident_bytes(process: u32) -> Result<u64> {
     let path = format!("/proc/{process}/status");
     let status = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

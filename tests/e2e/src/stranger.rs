@@ -22,13 +22,23 @@ pub struct Stranger {
 impl Stranger {
     /// Joins by one address and waits until somebody is connected.
     pub async fn join(bootnode: &str, genesis: Hash, role: Role, seed: [u8; 32]) -> Result<Self> {
-        let folder = TempDir::new()?;
         let config = Config {
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse()?],
             bootnodes: vec![bootnode.parse()?],
             private_addresses: true,
             ..Config::default()
         };
+        Self::join_with(config, genesis, role, seed).await
+    }
+
+    /// Joins with other settings.
+    pub async fn join_with(
+        config: Config,
+        genesis: Hash,
+        role: Role,
+        seed: [u8; 32],
+    ) -> Result<Self> {
+        let folder = TempDir::new()?;
         let setup = Setup {
             config,
             key: seed,

@@ -4,17 +4,17 @@
 //! Each namespace has one TUN device, whose other end is here. A packet goes on to the device of the address that it is
 //! for, if the wires allow it, after as long as they take. Needs root, as whoever makes network namespaces does.
 
-use anyhow::{Context, Result, bail, ensure};
+mod router;
+
+use self::router::Router;
+use crate::namespace::{Namespace, ip};
+use anyhow::{Context, Result, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
-    fs::File,
     net::Ipv4Addr,
-    os::fd::AsFd,
-    process::Command,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -37,10 +37,20 @@ pub struct Wires {
     faults: Arc<Mutex<Faults>>,
 }
 
+/// Where a machine is.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// The address that others see, if a router stands before it: it lets in only what answers.
+    pub seen_as: Option<Ipv4Addr>,
+}
+
 /// A machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Host {
-    namespace: String,
+    /// Where its sockets are.
+    pub namespace: Namespace,
     /// Its address.
     pub address: Ipv4Addr,
 }
@@ -72,36 +82,35 @@ type Packet = Reverse<(Instant, u64, usize, Vec<u8>)>;
 impl Wires {
     /// Makes so many machines, connected by good wires.
     pub fn new(count: usize) -> Result<Self> {
-        ensure!(
-            rustix::process::geteuid().is_root(),
-            "network namespaces need root: run these tests as root, or leave them out with \
-             `cargo nextest run -E 'not binary(faults)'`"
-        );
         ensure!((1..=200).contains(&count), "{count} machines: 1 to 200 have addresses here");
+        let last = (1..=u8::MAX).take(count);
+        let place = |last| Place { address: Ipv4Addr::new(10, 77, 0, last), seen_as: None };
+        Self::between(&last.map(place).collect::<Vec<_>>())
+    }
+
+    /// Makes machines at these places, connected by good wires.
+    pub fn between(places: &[Place]) -> Result<Self> {
         let faults = Arc::<Mutex<Faults>>::default();
         let mut this = Self { hosts: Vec::new(), faults: faults.clone() };
         let (packets, arriving) = channel();
         let mut devices = Vec::new();
-        for number in 0..count {
-            let id = format!("{}-{number}", std::process::id());
-            let namespace = format!("artel-{id}");
+        for (number, Place { address, .. }) in places.iter().enumerate() {
+            let namespace = Namespace::new()?;
             // A name of a device has at most 15 letters.
-            let device = format!("art{id}");
-            let address = Ipv4Addr::new(10, 77, 0, u8::try_from(number + 1)?);
-            ip(&["netns", "add", &namespace])?;
-            this.hosts.push(Host { namespace: namespace.clone(), address });
+            let device = format!("art{}-{number}", std::process::id());
             let wire = DeviceBuilder::new().name(&device).layer(Layer::L3).enable(false);
             let wire = Arc::new(wire.build_sync().context("cannot make a TUN device")?);
-            ip(&["link", "set", &device, "netns", &namespace])?;
-            let within = |args: &[&str]| ip(&[&["-n", &namespace], args].concat());
-            within(&["address", "add", &format!("{address}/24"), "dev", &device])?;
-            within(&["link", "set", &device, "up"])?;
-            within(&["link", "set", "lo", "up"])?;
+            ip(&["link", "set", &device, "netns", namespace.name()])?;
+            namespace.ip(&["address", "add", &format!("{address}/32"), "dev", &device])?;
+            namespace.ip(&["link", "set", &device, "up"])?;
+            namespace.ip(&["route", "add", "default", "dev", &device])?;
+            this.hosts.push(Host { namespace, address: *address });
             devices.push(wire.clone());
             let packets = packets.clone();
             thread::spawn(move || read(number, &wire, &packets));
         }
-        thread::spawn(move || pass_on(&devices, &arriving, &faults));
+        let routers = places.iter().map(Router::new).collect();
+        thread::spawn(move || pass_on(&devices, &arriving, &faults, routers));
         Ok(this)
     }
 
@@ -121,44 +130,15 @@ impl Wires {
         number: usize,
         work: impl FnOnce() -> F + Send,
     ) -> Result<T> {
-        let namespace = File::open(format!("/run/netns/{}", self.hosts[number].namespace))?;
-        thread::scope(|scope| {
-            let running = scope.spawn(|| {
-                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-                // All in this thread, as the others of the process are elsewhere.
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                anyhow::Ok(runtime.block_on(work()))
-            });
-            match running.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        })
+        self.hosts[number].namespace.run(work)
     }
 }
 
 impl Host {
     /// What stands before a command that is to run on this machine.
     pub fn prefix(&self) -> Vec<String> {
-        ["ip", "netns", "exec", &self.namespace].map(str::to_owned).to_vec()
+        self.namespace.prefix()
     }
-}
-
-impl Drop for Wires {
-    fn drop(&mut self) {
-        for host in &self.hosts {
-            // The device goes with its namespace, and its thread with the device.
-            let _ = ip(&["netns", "delete", &host.namespace]);
-        }
-    }
-}
-
-fn ip(args: &[&str]) -> Result<()> {
-    let output = Command::new("ip").args(args).output().context("the command ip is missing")?;
-    if !output.status.success() {
-        bail!("ip {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
 }
 
 fn lock(faults: &Mutex<Faults>) -> MutexGuard<'_, Faults> {
@@ -180,6 +160,7 @@ fn pass_on(
     devices: &[Arc<SyncDevice>],
     arriving: &Receiver<(usize, Vec<u8>)>,
     faults: &Mutex<Faults>,
+    mut routers: Vec<Router>,
 ) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut under_way: BinaryHeap<Packet> = BinaryHeap::new();
@@ -197,9 +178,13 @@ fn pass_on(
             at.saturating_duration_since(Instant::now()).min(SLEEP_MAX)
         });
         match arriving.recv_timeout(wait) {
-            Ok((from, packet)) => {
+            Ok((from, mut packet)) => {
                 let faults = lock(faults).clone();
-                let Some(to) = target(&packet).filter(|to| *to < devices.len()) else { continue };
+                routers[from].send(&mut packet);
+                let Some(to) = routers.iter_mut().position(|router| router.receive(&mut packet))
+                else {
+                    continue;
+                };
                 let is_lost = rng.random_range(0..100) < faults.loss_percent;
                 if is_lost || !faults.allow(from, to) || under_way.len() >= PACKETS_MAX {
                     continue;
@@ -211,11 +196,4 @@ fn pass_on(
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
-}
-
-/// The number of the machine that an IPv4 packet is for.
-fn target(packet: &[u8]) -> Option<usize> {
-    let version = packet.first()? >> 4;
-    let last = *packet.get(19)?;
-    (version == 4).then(|| usize::from(last).checked_sub(1)).flatten()
 }

@@ -6,7 +6,9 @@ use crate::{
     discovery::{Discovery, Errand},
     gossip::{Dropped, Inflow},
     key::{KeyError, load_or_create_key},
-    limits::{Denial, Limits, Numbers, PENDING_INBOUND_MAX},
+    limits::{
+        Denial, Limits, Numbers, PENDING_FOREIGN_MAX, PENDING_INBOUND_MAX, PENDING_OUTBOUND_MAX,
+    },
     peers::{BAN_FIRST, BAN_MAX, FAULTS_HALF_LIFE, Peers, Trust},
     rate::{Bucket, Buckets},
     session::{Link, Session},
@@ -69,6 +71,7 @@ fn faults_fade_and_add_up_to_longer_and_longer_bans() {
     assert_eq!(fault(PeerFault::Invalid, now), None);
     let ban = fault(PeerFault::Malformed, now).expect("25 + 50 + 25 are 100");
     assert_eq!((ban.lasts, ban.with_address), (BAN_FIRST, false));
+    assert_eq!(fault(PeerFault::Fraud, now), None, "it was on its way");
     assert!(peers.is_banned(&peer, now + BAN_FIRST - SECOND));
     assert!(!peers.is_banned(&peer, now + BAN_FIRST));
     assert!(!peers.is_address_banned(ip("8.8.8.8"), now));
@@ -83,6 +86,18 @@ fn faults_fade_and_add_up_to_longer_and_longer_bans() {
     for _ in 0..40 {
         assert!(peers.ban(peer, None, now).lasts <= BAN_MAX);
     }
+    // Whoever is banned comes back as somebody else, from the same address.
+    let (first, second) = (PeerId::random(), PeerId::random());
+    let place = Some(ip("9.9.9.9"));
+    assert!(!peers.ban(first, place, now).with_address);
+    let ban = peers.ban(second, place, now);
+    assert_eq!((ban.lasts, ban.with_address), (BAN_FIRST, true));
+    assert!(peers.is_address_banned(ip("9.9.9.9"), now + 2 * BAN_FIRST));
+    for _ in 0..20 {
+        peers.ban(PeerId::random(), place, now);
+    }
+    // Others may have the address too.
+    assert!(!peers.is_address_banned(ip("9.9.9.9"), now + Duration::from_secs(3_600)));
     // Good conduct makes the next ban a first one.
     assert_eq!(peers.ban(peer, None, now + 3 * BAN_MAX).lasts, BAN_FIRST);
 }
@@ -463,4 +478,21 @@ fn a_key_is_made_once_and_kept_private() {
     std::fs::write(&path, "something else").expect("it is written");
     assert!(matches!(load_or_create_key(&path), Err(KeyError::NotAKey(_))));
     assert!(matches!(load_or_create_key(folder.path()), Err(KeyError::Io { .. })));
+}
+
+#[test]
+fn dials_that_peers_bring_about_leave_room_for_this_node_s_own() {
+    let mut limits = limits(100);
+    let foreign = (0..1_000).filter(|id| {
+        limits.begin_outbound(ConnectionId::new_unchecked(*id), Some(PeerId::random())).is_ok()
+    });
+    assert_eq!(foreign.count(), PENDING_FOREIGN_MAX);
+    assert_eq!(limits.dials(), 0);
+    let own = (1_000..2_000).filter(|id| {
+        let id = ConnectionId::new_unchecked(*id);
+        limits.want(id);
+        limits.begin_outbound(id, Some(PeerId::random())).is_ok()
+    });
+    assert_eq!(own.count(), PENDING_OUTBOUND_MAX);
+    assert_eq!(limits.dials(), PENDING_OUTBOUND_MAX);
 }
