@@ -23,21 +23,18 @@ impl Network {
         protocol: Protocol,
         event: Event<Read, Option<Vec<u8>>>,
     ) {
-        let under_way = &mut self.under_way[protocol as usize];
         match event {
             Event::Message { peer, message, .. } => match message {
                 Message::Request { request_id, request, channel } => {
                     self.on_request(protocol, peer, request_id, request, channel);
                 }
                 Message::Response { request_id, response } => {
-                    let (rate, now) = (protocol.bounds().answered_bytes.own(), Instant::now());
-                    let bytes = response.as_ref().map_or(0, Vec::len);
-                    let units = u64::try_from(bytes).unwrap_or(u64::MAX);
-                    self.received[protocol as usize].of(&peer, now).charge(rate, units, now);
+                    self.note_received(protocol, &peer, response.as_ref().map_or(0, Vec::len));
                     let outcome = match &response {
                         Some(_) => RequestOutcome::Answered,
                         None => RequestOutcome::Refused,
                     };
+                    let under_way = &mut self.under_way[protocol as usize];
                     if under_way.answer(request_id, response.ok_or(RequestError::Refused)) {
                         self.metrics.request(protocol, Direction::Outbound, outcome);
                     }
@@ -52,6 +49,7 @@ impl Network {
                     RequestError::Refused => RequestOutcome::Refused,
                     _ => RequestOutcome::Unreachable,
                 };
+                let under_way = &mut self.under_way[protocol as usize];
                 if under_way.answer(request_id, Err(error)) {
                     self.metrics.request(protocol, Direction::Outbound, outcome);
                     if let Some(fault) = fault {
@@ -60,13 +58,13 @@ impl Network {
                 }
             }
             Event::InboundFailure { request_id, .. } => {
-                if under_way.end(request_id) {
+                if self.under_way[protocol as usize].end(request_id) {
                     let outcome = RequestOutcome::Unreachable;
                     self.metrics.request(protocol, Direction::Inbound, outcome);
                 }
             }
             Event::ResponseSent { request_id, .. } => {
-                under_way.end(request_id);
+                self.under_way[protocol as usize].end(request_id);
             }
         }
     }

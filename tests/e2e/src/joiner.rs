@@ -15,6 +15,7 @@ use jsonrpsee::{
     http_client::{HttpClient, HttpClientBuilder},
     rpc_params,
 };
+use network::PeerId;
 use node::{
     bench::machine::Process,
     localnet::{self, Localnet},
@@ -42,6 +43,8 @@ const LAST_LINES: usize = 12;
 const METRICS: &str = "Metrics: ";
 /// Bytes that a node has sent to others, among its metrics.
 const SENT: &str = "artel_network_libp2p_bandwidth_bytes_total{";
+/// What a node logs of a ban.
+const BANNED: &str = "peer banned";
 /// Bans of peers, among its metrics.
 const BANS: &str = "artel_network_bans_total ";
 
@@ -85,7 +88,7 @@ pub struct Report {
     pub cpu_seconds: f64,
     /// The same by threads that still ran in the end.
     pub cpu_by_thread: BTreeMap<String, f64>,
-    /// Peers that it banned.
+    /// Bans of peers; one that comes back and lies again is banned again.
     pub bans: u64,
     /// The liars.
     pub liars: Vec<LiarReport>,
@@ -98,7 +101,9 @@ pub struct LiarReport {
     pub how: Lie,
     /// Whether it was asked and lied, or did not answer.
     pub has_lied: bool,
-    /// Whether the late node let it go.
+    /// Whether the late node banned it.
+    pub is_banned: bool,
+    /// Whether it is not connected in the end.
     pub is_gone: bool,
 }
 
@@ -288,7 +293,7 @@ impl Scene {
         let sent_before = self.sent_bytes()?;
         let since = Instant::now();
         self.network.launch(self.late)?;
-        let (mut cpu_seconds, mut peak_rss_mb) = (0.0, 0);
+        let (mut cpu_seconds, mut peak_rss_mb, mut past) = (0.0, 0, String::new());
         if let Some(bytes) = crash_at {
             while self.sent_bytes()?.saturating_sub(sent_before) < bytes {
                 ensure!(since.elapsed() < WAIT, "it never gets half of the state");
@@ -297,16 +302,17 @@ impl Scene {
             let process = self.process()?;
             (cpu_seconds, peak_rss_mb) = (process.cpu_seconds(), process.peak_rss_mb());
             self.network.kill(self.late)?;
+            past = fs::read_to_string(self.network.members[self.late].log())?;
             self.network.launch(self.late)?;
         }
         self.network.wait_ready_for(self.late, WAIT).await?;
         let serving_seconds = since.elapsed().as_secs_f64();
         let node = View::of(&self.network.members[self.late]).await?;
         let (seconds, ready_seconds) = self
-            .follow(&node, since, expected.begun_at)
+            .follow(&node, since, expected.begun_at, crash_at.is_some())
             .await
             .with_context(|| self.last_words())?;
-        let liars = self.judge(&node, liars).await?;
+        let liars = self.judge(&node, liars, &past).await?;
         let process = self.process()?;
         let blocks = self.made.height - expected.begun_at;
         let report = Report {
@@ -334,7 +340,13 @@ impl Scene {
 
     /// Waits until the late node has the last block and says to be ready. Gives the seconds until both. What it says
     /// meanwhile must be so.
-    async fn follow(&self, node: &View, since: Instant, begun_at: Height) -> Result<(f64, f64)> {
+    async fn follow(
+        &self,
+        node: &View,
+        since: Instant,
+        begun_at: Height,
+        was_killed: bool,
+    ) -> Result<(f64, f64)> {
         let tip = self.made.height;
         let (mut last, mut reached, mut was_syncing) = (begun_at, None, false);
         loop {
@@ -345,7 +357,10 @@ impl Scene {
             let state: SyncState = node.rpc.request("system_syncState", rpc_params![]).await?;
             let SyncState { starting_block, current_block, highest_block } = state;
             ensure!(healthy == 200, "the node is not healthy: {healthy}");
-            ensure!(starting_block == begun_at, "it began at {begun_at} and says {state:?}");
+            // A node that was killed may have come further than to its beginning.
+            let is_beginning =
+                starting_block == begun_at || (was_killed && starting_block > begun_at);
+            ensure!(is_beginning, "it began at {begun_at} and says {state:?}");
             ensure!(last <= current_block, "it was at {last} and is at {current_block}");
             ensure!(current_block <= highest_block && current_block <= tip, "{state:?} of {tip}");
             let is_there = current_block + 1 >= tip;
@@ -366,28 +381,41 @@ impl Scene {
         }
     }
 
-    /// Whoever has lied must be gone, and banned if that was proved.
-    async fn judge(&self, node: &View, liars: &[Liar]) -> Result<Vec<LiarReport>> {
-        let key = self.chain_of(&self.network.members[self.late]).join("network").join("node_key");
-        let this = network::peer_id(&network::load_or_create_key(key)?);
+    /// Nobody who is honest may be banned. Whoever lied about blocks and can be proved to must be, and be gone; whether one who
+    /// lied about a state was found out before all of it was there depends on who was asked when. `past` is what the late
+    /// node said before a crash.
+    async fn judge(&self, node: &View, liars: &[Liar], past: &str) -> Result<Vec<LiarReport>> {
+        let (servers, late) = self.network.members.split_at(self.late);
+        let this = self.identity_of(&late[0])?;
         let since = Instant::now();
         loop {
+            let log = fs::read_to_string(late[0].log())?;
             let peers: Vec<Peer> = node.rpc.request("artel_peers", rpc_params![]).await?;
-            let report = |liar: &Liar| LiarReport {
-                how: liar.how,
-                has_lied: liar.has_lied_to(&this),
-                is_gone: !peers.iter().any(|peer| peer.id == liar.id.to_string()),
-            };
-            let reports: Vec<LiarReport> = liars.iter().map(report).collect();
-            let proved = |liar: &&LiarReport| liar.has_lied && liar.how.is_provable();
-            let count = u64::try_from(reports.iter().filter(proved).count())?;
-            let stays = reports.iter().filter(proved).any(|liar| !liar.is_gone);
-            if !stays && node.count(BANS, |_| true)? >= count {
+            for server in servers {
+                let id = self.identity_of(server)?;
+                ensure!(!is_banned(past, id) && !is_banned(&log, id), "{} was banned", server.name);
+            }
+            let mut stays = false;
+            let reports = liars.iter().map(|liar| {
+                let has_lied = liar.has_lied_to(&this);
+                let (before, now) = (is_banned(past, liar.id), is_banned(&log, liar.id));
+                let is_gone = !peers.iter().any(|peer| peer.id == liar.id.to_string());
+                let is_judged = before || (now && is_gone);
+                stays |= has_lied && liar.how.is_provable_of_blocks() && !is_judged;
+                LiarReport { how: liar.how, has_lied, is_banned: before || now, is_gone }
+            });
+            let reports: Vec<LiarReport> = reports.collect();
+            if !stays {
                 return Ok(reports);
             }
             ensure!(since.elapsed() < WAIT, "liars stay: {reports:?}");
             sleep(LOOK).await;
         }
+    }
+
+    fn identity_of(&self, member: &localnet::Member) -> Result<PeerId> {
+        let key = self.chain_of(member).join("network").join("node_key");
+        Ok(network::peer_id(&network::load_or_create_key(key)?))
     }
 
     /// The end of what the late node said.
@@ -416,6 +444,12 @@ impl Scene {
         };
         servers.iter().map(sent).sum()
     }
+}
+
+/// Whether a log tells that a peer was banned.
+fn is_banned(log: &str, peer: PeerId) -> bool {
+    let peer = peer.to_string();
+    log.lines().any(|line| line.contains(BANNED) && line.contains(&peer))
 }
 
 /// What the late node tells of itself.

@@ -87,9 +87,8 @@ pub(super) struct Held<P> {
     bytes: Vec<u8>,
     body_at: usize,
     certificate: Certificate,
-    /// Who sent it, and in which answer.
+    /// Who sent it.
     peer: P,
-    id: RequestId,
 }
 
 #[derive(Debug)]
@@ -382,22 +381,23 @@ impl<P: Copy + Ord> Sync<P> {
         }
     }
 
-    /// The block at this height is wrong: all of its answer goes.
+    /// The block at this height is wrong.
     fn punish_sender(&mut self, height: Height, fault: PeerFault, out: &mut Vec<Output<P>>) {
-        let Some(Held { peer, id, .. }) = self.held.get(&height) else { return };
-        let (peer, id) = (*peer, *id);
+        let Some(peer) = self.held.get(&height).map(|held| held.peer) else { return };
+        self.punish(peer, fault, out);
+    }
+
+    /// All that a liar sent goes: it would be found out again with each of its answers, and nothing is gained by waiting
+    /// for that.
+    fn punish(&mut self, peer: P, fault: PeerFault, out: &mut Vec<Output<P>>) {
         let bytes_held = &mut self.bytes_held;
         self.held.retain(|_, held| {
-            let stays = held.id != id;
+            let stays = held.peer != peer;
             if !stays {
                 *bytes_held -= held.bytes.len();
             }
             stays
         });
-        self.punish(peer, fault, out);
-    }
-
-    fn punish(&mut self, peer: P, fault: PeerFault, out: &mut Vec<Output<P>>) {
         if self.peers.banish(&peer) {
             out.push(Output::Punish { peer, fault });
         }
@@ -416,13 +416,13 @@ fn read_response<P: Copy>(
     bytes: &[u8],
 ) -> Result<Vec<(Height, Held<P>)>, PeerFault> {
     let entries = decode_response(bytes)?;
-    let InFlight { id, request: Request { from, count }, .. } = *asked;
+    let InFlight { request: Request { from, count }, .. } = *asked;
     if entries.len() > usize::try_from(count).unwrap_or(usize::MAX) {
         return Err(PeerFault::TooMany { found: entries.len(), asked: count });
     }
     let mut blocks: Vec<(Height, Held<P>)> = Vec::with_capacity(entries.len());
     for (entry, height) in entries.into_iter().zip(from..) {
-        let held = read_entry(height, entry, peer, id)?;
+        let held = read_entry(height, entry, peer)?;
         if blocks.last().is_some_and(|(_, last)| last.hash != held.header.parent_hash) {
             return Err(PeerFault::BrokenLink(height));
         }
@@ -435,7 +435,6 @@ fn read_entry<P>(
     height: Height,
     (bytes, certificate): Entry,
     peer: P,
-    id: RequestId,
 ) -> Result<Held<P>, PeerFault> {
     let start = bytes.get(..HEADER_BYTES_MAX).unwrap_or(&bytes);
     let mut rest = start;
@@ -445,7 +444,7 @@ fn read_entry<P>(
         return Err(PeerFault::WrongHeight { height, found: certificate.height });
     }
     let (hash, body_at) = (header.hash(), start.len() - rest.len());
-    Ok(Held { hash, header, bytes, body_at, certificate, peer, id })
+    Ok(Held { hash, header, bytes, body_at, certificate, peer })
 }
 
 /// The body, if it is the one that the header commits to.

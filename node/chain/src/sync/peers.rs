@@ -15,7 +15,8 @@ pub const REQUEST_TIMEOUT_MS: Moment = 10_000;
 const BACKOFF_MS: Moment = 500;
 /// Longest pause, in milliseconds.
 const BACKOFF_MS_MAX: Moment = 30_000;
-/// Failures in a row, after which what a peer says of its height does not count for how far this node is.
+/// Failures in a row, after which what a peer that has delivered blocks says of its height does not count for how far this
+/// node is.
 const FAILURES_TRUSTED_MAX: u32 = 3;
 /// Bytes that a response counts for beside its own, so that a fast answer with one small block tells little.
 const PACE_BYTES: u64 = 1 << 16;
@@ -71,6 +72,13 @@ impl Peer {
 
     fn is_idle(&self, now: Moment) -> bool {
         !self.is_liar && self.in_flight.is_none() && self.retry_at <= now
+    }
+
+    /// Whether what it says of its height counts for how far this node is. A word that nothing ever followed counts until
+    /// it was tried once.
+    fn is_trusted(&self) -> bool {
+        let most = if self.pace == 0 { 1 } else { FAILURES_TRUSTED_MAX };
+        !self.is_liar && self.failures < most
     }
 
     /// It did not do what it should; it may be honest all the same.
@@ -174,9 +182,7 @@ impl<P: Copy + Ord> Peers<P> {
 
     /// The highest block that a peer says to have which was not found wanting.
     pub(super) fn best_claim(&self) -> Option<Height> {
-        let trusted =
-            self.0.values().filter(|peer| !peer.is_liar && peer.failures < FAILURES_TRUSTED_MAX);
-        trusted.map(|peer| peer.claimed).max()
+        self.0.values().filter(|peer| peer.is_trusted()).map(|peer| peer.claimed).max()
     }
 
     /// The highest block that any peer says to have.

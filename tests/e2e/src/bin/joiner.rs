@@ -77,12 +77,12 @@ fn bar(plan: Plan) -> Result<ProgressBar> {
 fn show(report: &Report) {
     let Report { run, seconds, ready_seconds, peak_rss_mb, cpu_seconds, .. } = report;
     let mib = report.sent_bytes >> 20;
-    let gone = report.liars.iter().filter(|liar| liar.has_lied && liar.is_gone).count();
+    let banned = report.liars.iter().filter(|liar| liar.has_lied && liar.is_banned).count();
     let lied = report.liars.iter().filter(|liar| liar.has_lied).count();
     eprintln!(
         "{run}: serving after {:.1} s, at the tip after {seconds:.1} s ({:.0} blocks/s, {:.0} transactions/s), ready \
          after {ready_seconds:.1} s; {mib} MiB sent, peak {peak_rss_mb} MiB, {cpu_seconds:.1} CPU s; {} of {} liars \
-         asked, {gone} of {lied} gone, {} bans",
+         asked, {banned} of {lied} banned, {} bans",
         report.serving_seconds,
         report.blocks_per_second,
         report.transactions_per_second,

@@ -282,7 +282,13 @@ impl World {
                         self.after(delay_ms, Event::Import(height, block.hash));
                     }
                 }
-                Output::Punish { peer, fault } => self.punished.push((peer, fault)),
+                Output::Punish { peer, fault } => {
+                    let is_new = self.punished.iter().all(|(known, _)| *known != peer);
+                    assert!(is_new, "peer {peer} is named again, for answers of before: {fault}");
+                    self.punished.push((peer, fault));
+                    // The network lets it go.
+                    self.after(0, Event::Feed(Input::Gone { peer }));
+                }
                 Output::Progress(progress) => self.progress.push(progress),
                 Output::Alarm(alarm) => self.alarm = Some(alarm),
             }
