@@ -97,13 +97,17 @@ fn a_shell_completes_commands() {
         String::from_utf8(output.stdout).expect("the script is text")
     };
     let bash = script("bash");
+    let folder = TempDir::new().expect("a temporary folder");
     for (words, completed) in [("artel ta", "task"), ("artel task sub", "submit")] {
         let last = words.split(' ').next_back().expect("there is a word");
         let count = words.split(' ').count() - 1;
         let ask = format!(
             "{bash}\nCOMP_WORDS=({words}); COMP_CWORD={count}; _artel artel {last} artel; echo \"${{COMPREPLY[*]}}\""
         );
-        let output = Command::new("bash").args(["-c", &ask]).output().expect("bash runs");
+        // It is longer than an argument may be.
+        let file = folder.path().join("ask");
+        fs::write(&file, ask).expect("there is room");
+        let output = Command::new("bash").arg(&file).output().expect("bash runs");
         assert_eq!(text(&output).trim(), completed, "{words}: {output:?}");
     }
     for shell in ["zsh", "fish", "elvish", "powershell"] {
