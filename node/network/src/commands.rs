@@ -120,6 +120,7 @@ impl Network {
 
     fn favour(&mut self, peer: PeerId, favoured: bool) {
         self.swarm.behaviour_mut().gate.limits.favour(peer, favoured);
+        self.set_pace(peer);
         if let Some(session) = self.sessions.get(&peer)
             && session.identity.is_some()
         {
@@ -147,6 +148,7 @@ impl Network {
 
     fn release(&mut self, peer: &PeerId) {
         self.swarm.behaviour_mut().gate.limits.release_reserved(peer);
+        self.set_pace(*peer);
         let is_bootnode = |address: &Multiaddr| identity_of(address).as_ref() == Some(peer);
         if !self.config.bootnodes.iter().any(is_bootnode) {
             self.book.unname(peer);
@@ -170,6 +172,7 @@ impl Network {
         if !self.swarm.behaviour_mut().gate.limits.reserve(peer) {
             return Err("there are too many reserved peers: release some".to_owned());
         }
+        self.set_pace(peer);
         self.book.note(peer, vec![address], Trial::Named);
         self.book.rest(&peer, Instant::now());
         self.is_changed = true;

@@ -98,6 +98,7 @@ impl Network {
                 self.sessions.insert(peer, Session::new(link));
             }
         }
+        self.set_pace(peer);
         self.make_room();
         self.is_changed = true;
     }
@@ -411,13 +412,14 @@ impl Network {
         let place = place.filter(|place| gate.limits.counts(*place));
         let trust = gate.limits.trust(&peer);
         if let Some(ban) = gate.peers.fault(peer, place, fault, trust, now) {
-            info!(
-                %peer,
-                fault = fault.name(),
-                lasts_s = ban.lasts.as_secs(),
-                with_address = ban.with_address,
-                "peer banned"
-            );
+            let (lasts_s, with_address, fault) =
+                (ban.lasts.as_secs(), ban.with_address, fault.name());
+            if trust == Trust::None {
+                // Whoever has many addresses can be banned as often as it likes; the metric counts it.
+                debug!(%peer, fault, lasts_s, with_address, "peer banned");
+            } else {
+                warn!(%peer, fault, lasts_s, "a validator's node is banned");
+            }
             self.metrics.ban();
             self.book.rest(&peer, now + ban.lasts);
             self.disconnect(peer);

@@ -5,8 +5,7 @@
 //! on.
 
 use crate::{
-    FAVOURED_FACTOR, GOSSIP_WAITING_MAX, Gossip, Rate, Receipt, Topic, names::Names, paced::Paced,
-    rate::Buckets,
+    GOSSIP_WAITING_MAX, Gossip, Rate, Receipt, Topic, names::Names, paced::Paced, rate::Buckets,
 };
 use libp2p::{
     PeerId,
@@ -29,8 +28,9 @@ const FRAME_BYTES: usize = 64 << 10;
 const MESSAGES_PER_FRAME_MAX: usize = 8;
 /// Bytes of a frame that are not messages.
 const CONTROL_BYTES_MAX: usize = 16 << 10;
-/// Frames of one peer for each new message of it that is allowed: others have told most of them already.
-const FRAMES_PER_MESSAGE: u64 = 4;
+/// Frames of one peer for each new message of it that is allowed: others have told most of them already. Each message is
+/// remembered for two minutes whatever becomes of it, so this bounds memory.
+const FRAMES_PER_MESSAGE: u64 = 2;
 /// Frames of one peer besides: what meshes need to keep together.
 const FRAMES_BESIDES: u64 = 64;
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ pub(crate) fn lane(names: &Names, topic: Topic) -> Lane {
         per_second: bounds.messages.per_second * FRAMES_PER_MESSAGE + FRAMES_BESIDES,
         burst: bounds.messages.burst * FRAMES_PER_MESSAGE + FRAMES_BESIDES,
     };
-    Paced::new(lane, frames.times(FAVOURED_FACTOR))
+    Paced::new(lane, frames)
 }
 
 fn id_of(message: &Message) -> MessageId {
@@ -124,12 +124,13 @@ fn scoring(topic: TopicHash) -> PeerScoreParams {
 }
 
 /// A peer with a negative score leaves the mesh. Further down it is not listened to, but that is where this crate's own
-/// scores, which are part of it, have led to a ban already.
+/// scores, which are part of it, have led to a ban already: who is not heard can't be found guilty. Five rejected messages
+/// make 250, and the score of who is about to be banned another 100.
 fn thresholds() -> PeerScoreThresholds {
     PeerScoreThresholds {
         gossip_threshold: -100.0,
-        publish_threshold: -150.0,
-        graylist_threshold: -200.0,
+        publish_threshold: -600.0,
+        graylist_threshold: -800.0,
         ..PeerScoreThresholds::default()
     }
 }

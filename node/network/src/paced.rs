@@ -20,6 +20,8 @@ use std::{
 pub(crate) struct Paced<B> {
     inner: B,
     rate: Rate,
+    /// How many times as much as others some peers may do.
+    factors: BTreeMap<PeerId, u64>,
     buckets: BTreeMap<PeerId, Bucket>,
     /// Peers with events beyond the pace, since they were last asked for.
     too_fast: BTreeSet<PeerId>,
@@ -27,7 +29,13 @@ pub(crate) struct Paced<B> {
 
 impl<B> Paced<B> {
     pub fn new(inner: B, rate: Rate) -> Self {
-        Self { inner, rate, buckets: BTreeMap::new(), too_fast: BTreeSet::new() }
+        let (factors, buckets) = (BTreeMap::new(), BTreeMap::new());
+        Self { inner, rate, factors, buckets, too_fast: BTreeSet::new() }
+    }
+
+    /// Lets a connected peer do so many times as much as others.
+    pub fn set_factor(&mut self, peer: PeerId, factor: u64) {
+        self.factors.insert(peer, factor);
     }
 
     /// Peers with events beyond the pace, each named once since the last call.
@@ -98,6 +106,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Paced<B> {
         if let FromSwarm::ConnectionClosed(closed) = &event
             && closed.remaining_established == 0
         {
+            self.factors.remove(&closed.peer_id);
             self.buckets.remove(&closed.peer_id);
             self.too_fast.remove(&closed.peer_id);
         }
@@ -110,7 +119,8 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Paced<B> {
         id: ConnectionId,
         event: THandlerOutEvent<Self>,
     ) {
-        if self.buckets.entry(peer).or_default().take(self.rate, 1, Instant::now()) {
+        let rate = self.rate.times(self.factors.get(&peer).copied().unwrap_or(1));
+        if self.buckets.entry(peer).or_default().take(rate, 1, Instant::now()) {
             self.inner.on_connection_handler_event(peer, id, event);
         } else {
             self.too_fast.insert(peer);

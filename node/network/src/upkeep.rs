@@ -391,6 +391,17 @@ impl Network {
         }
     }
 
+    /// Lets a connected peer send as much gossip as it may.
+    pub(crate) fn set_pace(&mut self, peer: PeerId) {
+        if !self.sessions.contains_key(&peer) {
+            return;
+        }
+        let factor = self.factor(&peer);
+        for topic in TOPICS {
+            self.swarm.behaviour_mut().lane(topic).set_factor(peer, factor);
+        }
+    }
+
     /// Peers with gossip of a topic are told of their standing.
     pub(crate) fn set_score(&mut self, peer: PeerId) {
         let score = self.swarm.behaviour().gate.peers.score(&peer, Instant::now());

@@ -97,7 +97,7 @@ impl Wires {
         for (number, Place { address, .. }) in places.iter().enumerate() {
             let namespace = Namespace::new()?;
             // A name of a device has at most 15 letters.
-            let device = format!("art{}-{number}", std::process::id());
+            let device = namespace.name().replace("artel-", "art");
             let wire = DeviceBuilder::new().name(&device).layer(Layer::L3).enable(false);
             let wire = Arc::new(wire.build_sync().context("cannot make a TUN device")?);
             ip(&["link", "set", &device, "netns", namespace.name()])?;

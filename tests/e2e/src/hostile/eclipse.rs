@@ -40,8 +40,9 @@ const HOSTILE: u8 = 50;
 const HONEST: u8 = 6;
 /// The chain.
 const GENESIS: Hash = Hash([7; 32]);
-/// Port of all nodes.
-const PORT: u16 = 30_333;
+/// The first port of nodes. Each range has its own: as the machine gives a connection the address that it goes to, one of
+/// the same port on both sides would lead to itself.
+const PORT: u16 = 20_000;
 /// How long a hostile node waits before it connects again.
 const AGAIN: Duration = Duration::from_millis(200);
 /// How often each of them must have tried, before it is looked at who got in.
@@ -102,14 +103,17 @@ pub fn run() -> Result<Report> {
 }
 
 async fn surround() -> Result<Report> {
-    let first = node(honest(0), Vec::new())?;
+    // The machine gives all of its connections the address that they go to, unless somebody sees to it: to the honest, the
+    // others are at one address.
+    let many = u32::from(HONEST + HOSTILE);
+    let first = node(honest(0), Vec::new(), many)?;
     let bootnode = address_of(honest(0)).with(Part::P2p(first.handle.local_peer()));
     let mut nodes = vec![first];
     for number in 1..HONEST {
-        nodes.push(node(honest(number), vec![bootnode.clone()])?);
+        nodes.push(node(honest(number), vec![bootnode.clone()], many)?);
     }
     let victim_place = Ipv4Addr::new(45, 50, 0, 1);
-    let victim = node(victim_place, vec![bootnode.clone()])?;
+    let victim = node(victim_place, vec![bootnode.clone()], Config::default().per_address_max)?;
 
     let keys: Vec<Keypair> = (0..HOSTILE).map(|_| Keypair::generate_ed25519()).collect();
     let members: Vec<(PeerId, Multiaddr)> = (0..HOSTILE)
@@ -135,7 +139,7 @@ async fn surround() -> Result<Report> {
         }
     };
     timeout(WAIT, filled).await.context("hostile nodes do not connect")?;
-    nodes.push(node(honest(HONEST), vec![bootnode])?);
+    nodes.push(node(honest(HONEST), vec![bootnode], many)?);
     let found = async {
         loop {
             let now = overview.borrow_and_update().clone();
@@ -148,7 +152,9 @@ async fn surround() -> Result<Report> {
             sleep(LOOK).await;
         }
     };
-    let last = timeout(WAIT, found).await.context("honest nodes are not all connected")?;
+    let last = timeout(WAIT, found).await.with_context(|| {
+        format!("honest nodes are not all connected: {:?}", victim.handle.overview().borrow())
+    })?;
     liars.shutdown().await;
     let dialled = last
         .peers
@@ -180,14 +186,23 @@ fn is_hostile(address: &Multiaddr) -> bool {
 }
 
 fn address_of(place: Ipv4Addr) -> Multiaddr {
-    Multiaddr::empty().with(Part::Ip4(place)).with(Part::Tcp(PORT))
+    let [_, high, low, _] = place.octets();
+    let port = PORT + u16::from(high) * 100 + u16::from(low);
+    Multiaddr::empty().with(Part::Ip4(place)).with(Part::Tcp(port))
 }
 
-fn node(place: Ipv4Addr, bootnodes: Vec<Multiaddr>) -> Result<Node> {
+fn node(place: Ipv4Addr, bootnodes: Vec<Multiaddr>, per_address_max: u32) -> Result<Node> {
     let folder = TempDir::new()?;
     let mut key = [0; 32];
     key[..4].copy_from_slice(&place.octets());
-    let config = Config { listen: vec![address_of(place)], bootnodes, ..Config::default() };
+    let defaults = Config::default();
+    let config = Config {
+        listen: vec![address_of(place)],
+        bootnodes,
+        per_address_max,
+        per_range_max: defaults.per_range_max.max(per_address_max),
+        ..defaults
+    };
     let setup = Setup {
         config,
         key,

@@ -40,6 +40,11 @@ const HEADER: &str = "/multistream/1.0.0";
 /// How nodes ask who a peer is, and whether it is there.
 const IDENTIFY: &str = "/ipfs/id/1.0.0";
 const PING: &str = "/ipfs/ping/1.0.0";
+/// What is in the name of each protocol of gossip, and the version of it that is spoken here.
+const GOSSIP: &str = "/gossip/";
+const GOSSIP_VERSION: &str = "/1.1.0";
+/// Most bytes that are read at a time of what nobody looks at.
+const READ_BYTES: usize = 16 << 10;
 
 /// What was sent, of all attackers.
 #[derive(Debug, Default)]
@@ -198,7 +203,8 @@ fn opened(
     }
 }
 
-/// Says who this is, and that it is there; of other protocols it knows none.
+/// Says who this is, and that it is there, and listens to gossip, as whoever does not is not listened to. Of other protocols
+/// it knows none.
 async fn serve(mut stream: SubstreamBox, identification: &[u8]) -> Result<()> {
     stream.write_all(&said(HEADER)).await?;
     loop {
@@ -214,6 +220,12 @@ async fn serve(mut stream: SubstreamBox, identification: &[u8]) -> Result<()> {
             PING => {
                 stream.write_all(&said(PING)).await?;
                 return echo(stream).await;
+            }
+            name if name.contains(GOSSIP) && name.ends_with(GOSSIP_VERSION) => {
+                stream.write_all(&said(name)).await?;
+                stream.flush().await?;
+                drain(&mut stream).await;
+                return Ok(());
             }
             _ => stream.write_all(&said("na")).await?,
         }
@@ -247,6 +259,12 @@ async fn read_line(stream: &mut SubstreamBox) -> Result<String> {
     let mut line = vec![0; length.min(NAME_BYTES_MAX)];
     stream.read_exact(&mut line).await?;
     Ok(String::from_utf8(line)?)
+}
+
+/// Reads until there is no more.
+pub async fn drain(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut buffer = vec![0; READ_BYTES];
+    while let Ok(1..) = stream.read(&mut buffer).await {}
 }
 
 /// What a node says of itself.

@@ -38,6 +38,9 @@ use tokio::{
 
 /// Addresses of the machine; none of them leaves it.
 const RANGE: &str = "45.0.0.0/8";
+/// Metrics of the victim.
+const BANS: &str = "artel_network_bans_total";
+const FAULTS: &str = "artel_network_faults_total";
 /// Validators of the network; the first is the victim.
 const VALIDATORS: u8 = 4;
 /// Port on which the victim waits for QUIC.
@@ -102,6 +105,8 @@ pub struct Report {
     pub final_p50_ms: u64,
     /// Until an honest transfer was final, nearly all of them.
     pub final_p99_ms: u64,
+    /// Faults that the victim counted.
+    pub faults: u64,
     /// Bans.
     pub bans: u64,
     /// Whether what attackers sent had to get them banned.
@@ -179,7 +184,8 @@ impl Stage {
         let process = victim.process;
         let before = memory::resident_bytes(process)?;
         let (cpu, log) = (victim.cpu_seconds()?, victim.log_bytes()?);
-        let bans = victim.metric("artel_network_bans_total", "").await?;
+        let bans = victim.metric(BANS, "").await?;
+        let faults = victim.metric(FAULTS, "").await?;
         let tally = Arc::<Tally>::default();
         let mut attackers = JoinSet::new();
         let mut bans_due = 0;
@@ -200,7 +206,7 @@ impl Stage {
         let attacked = async {
             let enough = async {
                 sleep(plan.lasts).await;
-                while victim.metric("artel_network_bans_total", "").await? < bans + bans_due {
+                while victim.metric(BANS, "").await? < bans + bans_due {
                     sleep(LOOK).await;
                 }
                 anyhow::Ok(())
@@ -220,7 +226,7 @@ impl Stage {
         let seconds = since.elapsed();
         attackers.shutdown().await;
         let cpu = (victim.cpu_seconds()? - cpu) / seconds.as_secs_f64();
-        let bans = victim.metric("artel_network_bans_total", "").await? - bans;
+        let bans = victim.metric(BANS, "").await? - bans;
         let after = match plan.is_mixed {
             true => memory::resident_bytes(process)?,
             false => memory::settled_bytes(process).await?,
@@ -254,6 +260,7 @@ impl Stage {
             log_bytes,
             final_p50_ms: percentile(&mut took, 50).context("there is one")?,
             final_p99_ms: percentile(&mut took, 99).context("there is one")?,
+            faults: victim.metric(FAULTS, "").await? - faults,
             bans,
             is_provable: bans_due > 0,
             violations,

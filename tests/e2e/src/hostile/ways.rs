@@ -1,7 +1,7 @@
 //! What attackers do at each door.
 
 use super::{
-    line::{Line, Tally, Target, identification},
+    line::{Line, Tally, Target, drain, identification},
     samples::Samples,
     sockets,
     words::{self, as_varint, asked, field, framed, told},
@@ -28,8 +28,6 @@ const HELD: usize = 200;
 const UNDER_WAY: usize = 32;
 /// How long an attacker that is not let in waits before it knocks again.
 const AGAIN: Duration = Duration::from_millis(20);
-/// Most bytes of an answer that are read at a time.
-const READ_BYTES: usize = 16 << 10;
 /// How far ahead of the chain things are that nobody can judge.
 const AHEAD: u32 = 1_000;
 
@@ -134,10 +132,14 @@ impl Door {
         }
     }
 
-    /// Whether whoever sends this is to be banned: the bytes themselves show that no honest peer sent them.
+    /// Whether whoever sends this is to be banned: the node sees bytes that no honest peer sends. Of gossip that is too large
+    /// it sees little, as gossipsub ends such a stream by itself, and does not open more than a few for one peer.
     pub fn is_provable(self, way: Way) -> bool {
-        matches!(way, Way::Malformed | Way::Oversized)
-            && (self.topic().is_some() || self.protocol().is_some())
+        match way {
+            Way::Malformed => self.topic().is_some() || self.protocol().is_some(),
+            Way::Oversized => self.protocol().is_some(),
+            Way::Replayed | Way::Flooding | Way::Slow => false,
+        }
     }
 
     /// Whether one stream carries many messages.
@@ -223,6 +225,10 @@ impl Attacker {
                     output.write_all(&bytes).await?;
                     output.flush().await?;
                     self.tally.sent(bytes.len());
+                    if way == Way::Oversized {
+                        // What comes together with another ends the stream, and only a whole one can be judged.
+                        sleep(AGAIN).await;
+                    }
                 }
                 anyhow::Ok(())
             };
@@ -357,7 +363,7 @@ impl Attacker {
                     told(&name, &sample)
                 }
             },
-            Way::Oversized if self.number.is_multiple_of(4) => {
+            Way::Oversized if self.number.is_multiple_of(16) => {
                 let junk = self.random(4 << 10);
                 [as_varint(usize::MAX >> 8), junk].concat()
             }
@@ -416,12 +422,6 @@ impl Attacker {
         let ip = Ipv4Addr::new(45, 200 + a % 50, b, c);
         Multiaddr::empty().with(Part::Ip4(ip)).with(Part::Tcp(30_333))
     }
-}
-
-/// Reads until there is no more.
-async fn drain(stream: &mut (impl futures::AsyncRead + Unpin)) {
-    let mut buffer = vec![0; READ_BYTES];
-    while let Ok(1..) = stream.read(&mut buffer).await {}
 }
 
 /// The chance of an attacker.
