@@ -9,7 +9,7 @@ const QUIET: &str = "arc_malachitebft=warn,arc_malachitebft_core_consensus::hand
     arc_malachitebft_core_consensus::handle::proposal=error,jsonrpsee=warn,jsonrpsee_server::middleware=error,\
     libp2p=error,yamux=off";
 
-/// Starts logging to standard error. `filter` is as in `info,consensus=debug`.
+/// Starts logging to standard error. `filter` is as in `info,artel_consensus=debug`.
 pub fn start(filter: &str, json: bool) -> Result<()> {
     let filter = EnvFilter::try_new(format!("{QUIET},{filter}"))
         .with_context(|| format!("'{filter}' is not a log filter: try info or info,rpc=debug"))?;

@@ -226,7 +226,8 @@ impl Scene {
                 agents: 0,
                 gateways: peers.servers + 1,
                 rpc_port: 0,
-                log: "info".to_owned(),
+                // Bans of those who are no validators are told to those who look for them alone.
+                log: "info,artel_network::events=debug".to_owned(),
                 flags: Vec::new(),
                 endowed: Vec::new(),
                 places: Vec::new(),
