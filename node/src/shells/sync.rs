@@ -245,8 +245,11 @@ impl Shell {
                 Output::Alarm(alarm) => bail!(alarm),
             }
         }
-        let head = self.heads.borrow().clone();
-        state.imports.go_on(&head, &self.workers, state.decides);
+        // Nothing is fetched most of the time, while this is asked several times for each block.
+        if !state.imports.is_empty() {
+            let head = self.heads.borrow().clone();
+            state.imports.go_on(&head, &self.workers, state.decides);
+        }
         self.start_consensus(state);
         self.tell_late(state);
         self.prove(state);

@@ -7,7 +7,8 @@
 use crate::{
     chains::{self, Made},
     liars::{Liar, Lie},
-    process::{artel, ask, get},
+    process::{ask, get},
+    steps::{self, LOOK},
 };
 use anyhow::{Context, Result, ensure};
 use jsonrpsee::{
@@ -33,8 +34,6 @@ use tokio::time::sleep;
 
 /// Longest wait for anything that must come.
 const WAIT: Duration = Duration::from_secs(1_200);
-/// How often is looked whether it has.
-const LOOK: Duration = Duration::from_millis(20);
 /// Blocks above the state that is served: who has begun follows the chain through them. As many are below it at least.
 pub const BLOCKS_ABOVE: Height = 20;
 /// Lines of a log that an error shows.
@@ -220,17 +219,11 @@ impl Scene {
         let mut network = Localnet::of(
             &made.spec,
             localnet::Plan {
-                program: artel()?,
-                folder: path.to_owned(),
                 validators: 0,
-                agents: 0,
                 gateways: peers.servers + 1,
-                rpc_port: 0,
                 // Bans of those who are no validators are told to those who look for them alone.
                 log: "info,artel_network::events=debug".to_owned(),
-                flags: Vec::new(),
-                endowed: Vec::new(),
-                places: Vec::new(),
+                ..steps::plan(path)?
             },
         )?;
         for server in 0..peers.servers {

@@ -10,8 +10,7 @@ use std::{path::Path, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// A program that gives back what it reads.
-pub const ECHO: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../node/executor/tests/corpus/echo.wat");
+pub const ECHO: &str = include_str!("../../../node/executor/tests/corpus/echo.wat");
 /// Longest wait for anything that must come.
 pub const WAIT: Duration = Duration::from_secs(90);
 /// How often is looked whether it has.
@@ -43,7 +42,7 @@ pub async fn transfer(client: &Client) -> Result<Height> {
 
 /// Takes a task from post to payout.
 pub async fn echo(client: &Client) -> Result<()> {
-    let program = wat::parse_str(std::fs::read_to_string(ECHO)?)?;
+    let program = wat::parse_str(ECHO)?;
     let limits = TaskLimits { fuel: 1_000_000_000, memory_pages: 64, output_bytes: 1_024 };
     let said = b"what comes in goes out";
     let spec = client.prepare_task(&program, said, Vec::new(), limits).await?;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use artel_e2e::{
     namespace::Namespace,
+    steps::{LOOK, WAIT},
     wires::{Place, Wires},
 };
 use network::{
@@ -14,16 +15,11 @@ use std::{
     net::Ipv4Addr,
     sync::mpsc,
     thread::{Scope, scope},
-    time::Duration,
 };
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Longest wait for anything that must come.
-const WAIT: Duration = Duration::from_secs(90);
-/// How often is looked whether it has.
-const LOOK: Duration = Duration::from_millis(50);
 /// What an agent has: more than a relay passes on for anybody.
 const BLOB_BYTES: usize = 1 << 20;
 

@@ -172,7 +172,7 @@ fn examples_of_the_sdk_do_as_they_say() {
     assert_eq!(amount("estimate: "), amount("paid: "), "{said}");
 
     let (program, input) = (folder.path().join("echo.wasm"), folder.path().join("input"));
-    fs::write(&program, wat::parse_file(ECHO).expect("the program is valid")).expect("written");
+    fs::write(&program, wat::parse_str(ECHO).expect("the program is valid")).expect("written");
     fs::write(&input, "what comes in goes out").expect("written");
     let posted =
         example("post_task").args([&node.url, "//Alice"]).args([&program, &input]).output();

@@ -1,46 +1,30 @@
 //! Sentences about a validator's keys: a signer of its own with a hot standby, and keys that change under a running node.
 
 use anyhow::{Context, Result, bail, ensure};
-use artel_e2e::process::artel;
+use artel_e2e::{
+    process::artel,
+    steps::{LOOK, WAIT, plan, reach, transfer},
+};
 use client::Client;
 use jsonrpsee::{core::client::ClientT, ws_client::WsClientBuilder};
 use node::{
     cli::node::session_keys,
     keyring::{FOLDER, StoredKey},
-    localnet::{Localnet, Plan, validator_uri},
+    localnet::{Localnet, validator_uri},
 };
-use primitives::{AccountId, Balance, Hash, Height, StateRead};
+use primitives::{AccountId, Hash, Height, StateRead};
 use runtime::{Inherents, RuntimeEvent};
 use std::{
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-/// Longest wait for anything that must come.
-const WAIT: Duration = Duration::from_secs(90);
-/// How often is looked whether it has.
-const LOOK: Duration = Duration::from_millis(50);
 /// Milliseconds of an era where keys change: the shortest that a chain may have.
 const ERA_MS: u64 = 10_000;
-
-fn plan(folder: &Path) -> Result<Plan> {
-    Ok(Plan {
-        program: artel()?,
-        folder: folder.to_owned(),
-        validators: 4,
-        agents: 0,
-        gateways: 0,
-        rpc_port: 0,
-        log: "info".to_owned(),
-        flags: Vec::new(),
-        endowed: Vec::new(),
-        places: Vec::new(),
-    })
-}
 
 /// A command that runs until it is killed; it is when this is dropped.
 struct Daemon {
@@ -91,14 +75,6 @@ impl Drop for Daemon {
     }
 }
 
-/// Sends tokens, which must become final; gives the height.
-async fn transfer(client: &Client) -> Result<Height> {
-    let (alice, bob) = (testkit::alice(), testkit::bob().account());
-    let sent = client.transfer(&alice, bob, Balance::new(1 << 40));
-    let receipt = timeout(WAIT, sent).await.context("the transfer does not become final")??;
-    Ok(receipt.height)
-}
-
 /// Whether a block's certificate, as the next block has it, has the vote of a validator.
 async fn has_vote(client: &Client, who: AccountId, height: Height) -> Result<bool> {
     let next = client.block_hash(height + 1).await?;
@@ -136,14 +112,10 @@ async fn is_clean(client: &Client) -> Result<()> {
     Ok(())
 }
 
-async fn reach(client: &Client, height: Height) -> Result<Hash> {
-    let reached = timeout(WAIT, async {
-        while client.finalised().await?.height < height {
-            sleep(LOOK).await;
-        }
-        anyhow::Ok(client.block_hash(height).await?)
-    });
-    reached.await.with_context(|| format!("block {height} does not come"))?
+/// The node's block at a height, once it has one.
+async fn block_at(client: &Client, height: Height) -> Result<Hash> {
+    reach(client, height).await?;
+    Ok(client.block_hash(height).await?)
 }
 
 /// A validator of a running network as two nodes with one signer.
@@ -223,7 +195,7 @@ async fn a_standby_takes_over_and_a_validator_whose_signer_dies_comes_back_with_
     standby.says("this node stands by").await?;
     let now = client.finalised().await?.height;
     let height = votes_above(&client, dave, now).await?;
-    ensure!(reach(&beside, height).await? == client.block_hash(height).await?, "a fork");
+    ensure!(block_at(&beside, height).await? == client.block_hash(height).await?, "a fork");
 
     // It takes over.
     primary.kill()?;
@@ -265,7 +237,7 @@ async fn a_standby_takes_over_and_a_validator_whose_signer_dies_comes_back_with_
     let height = votes_above(&client, dave, now).await?;
     let hash = client.block_hash(height).await?;
     for other in [&back, &beside] {
-        ensure!(reach(other, height).await? == hash, "a fork at {height}");
+        ensure!(block_at(other, height).await? == hash, "a fork at {height}");
     }
     is_clean(&client).await?;
     for daemon in [&mut primary, &mut standby, &mut signer] {

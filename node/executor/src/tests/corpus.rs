@@ -10,8 +10,13 @@ use std::{env, fs};
 
 const SHOWN_BYTES_MAX: usize = 64;
 
+/// The crate's folder. Asked for when the tests run, as checkouts may share a target folder.
+pub(super) fn crate_folder() -> PathBuf {
+    env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests").into()
+}
+
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+    crate_folder().join("tests/corpus")
 }
 
 pub(super) fn program(name: &str) -> Vec<u8> {

@@ -1,9 +1,8 @@
 //! The sample programs in C, compiled by the machine's clang. Their fuel depends on the compiler, so
 //! it is compared between engines and not pinned.
 
-use super::Case;
+use super::{Case, corpus::crate_folder};
 use crate::{Outcome, TrapCode};
-use std::path::Path;
 use std::process::Command;
 use std::{fs, str};
 use tempfile::TempDir;
@@ -11,7 +10,7 @@ use tempfile::TempDir;
 /// Compiles the sample programs and reads one of them.
 fn compile(name: &str) -> Case {
     let folder = TempDir::new().expect("a temporary folder can be made");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/programs/build.sh");
+    let script = crate_folder().join("../../tests/programs/build.sh");
     let status = Command::new(script).arg(folder.path()).status().expect("the script starts");
     assert!(status.success(), "clang, lld and wasi-libc are installed by scripts/setup.sh");
     let program = fs::read(folder.path().join(name).with_extension("wasm"));

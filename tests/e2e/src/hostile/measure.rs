@@ -1,11 +1,10 @@
 //! What a process has used, and what a well-behaved user notices.
 
 use super::WAIT;
-use crate::process::get;
+use crate::{process::get, steps::transfer};
 use anyhow::{Context, Result};
 use client::Client;
-use node::localnet::Member;
-use primitives::Balance;
+use node::{bench::machine::Process, localnet::Member};
 use std::{
     fs,
     path::PathBuf,
@@ -13,8 +12,6 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// Clock ticks of the system in a second, in which it counts what processes use.
-const TICKS_PER_SECOND: f64 = 100.0;
 /// What a node prints before the address of its metrics.
 const METRICS: &str = "Metrics: ";
 
@@ -48,13 +45,8 @@ impl Victim {
     }
 
     /// Seconds of processors that it has used.
-    pub fn cpu_seconds(&self) -> Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process))?;
-        // The name, in brackets, may hold spaces; user and system time are the 14th and 15th field.
-        let (_, fields) = stat.rsplit_once(") ").context("its statistics have no name")?;
-        let times = fields.split(' ').skip(11).take(2).map(str::parse::<f64>);
-        let ticks: f64 = times.sum::<Result<f64, _>>()?;
-        Ok(ticks / TICKS_PER_SECOND)
+    pub fn cpu_seconds(&self) -> f64 {
+        Process::of(self.process).cpu_seconds()
     }
 
     /// Bytes of its log.
@@ -72,10 +64,8 @@ pub async fn trickle(client: &Client, took: &mut Vec<Duration>) -> Result<()> {
 
 /// How long a transfer takes until it is final.
 pub async fn transfer_time(client: &Client) -> Result<Duration> {
-    let (alice, bob) = (testkit::alice(), testkit::bob().account());
     let since = Instant::now();
-    let sent = client.transfer(&alice, bob, Balance::new(1 << 40));
-    timeout(WAIT, sent).await.context("the chain has stopped")??;
+    timeout(WAIT, transfer(client)).await.context("the chain has stopped")??;
     Ok(since.elapsed())
 }
 

@@ -15,7 +15,7 @@ mod words;
 
 pub use ways::{Door, Way};
 
-use crate::{memory, namespace::Namespace, process::artel, stranger::Stranger};
+use crate::{memory, namespace::Namespace, steps, stranger::Stranger};
 use anyhow::{Context, Result};
 use client::Client;
 use libp2p::Multiaddr;
@@ -183,7 +183,7 @@ impl Stage {
         let Self { victim, client, .. } = self;
         let process = victim.process;
         let before = memory::resident_bytes(process)?;
-        let (cpu, log) = (victim.cpu_seconds()?, victim.log_bytes()?);
+        let (cpu, log) = (victim.cpu_seconds(), victim.log_bytes()?);
         let bans = victim.metric(BANS, "").await?;
         let faults = victim.metric(FAULTS, "").await?;
         let tally = Arc::<Tally>::default();
@@ -225,7 +225,7 @@ impl Stage {
         ended?;
         let seconds = since.elapsed();
         attackers.shutdown().await;
-        let cpu = (victim.cpu_seconds()? - cpu) / seconds.as_secs_f64();
+        let cpu = (victim.cpu_seconds() - cpu) / seconds.as_secs_f64();
         let bans = victim.metric(BANS, "").await? - bans;
         let after = match plan.is_mixed {
             true => memory::resident_bytes(process)?,
@@ -292,16 +292,9 @@ async fn start(folder: &Path) -> Result<Localnet> {
         Place { prefix: Vec::new(), address, flags: vec!["--listen".to_owned(), quic] }
     };
     Localnet::start(NetworkPlan {
-        program: artel()?,
-        folder: folder.to_owned(),
         validators: VALIDATORS.into(),
-        agents: 0,
-        gateways: 0,
-        rpc_port: 0,
-        log: "info".to_owned(),
-        flags: Vec::new(),
-        endowed: Vec::new(),
         places: (1..=VALIDATORS).map(place).collect(),
+        ..steps::plan(folder)?
     })
     .await
 }
