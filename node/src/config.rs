@@ -11,6 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+// What clients take for the block time is what validators agree to.
+const _: () = assert!(consensus::INTERVAL_MS == 2 * pallets::timestamp::MINIMUM_PERIOD_MS);
+
 /// Longest name of a node, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 

@@ -44,7 +44,7 @@ pub struct PacingConfig {
 
 impl Default for PacingConfig {
     fn default() -> Self {
-        Self { interval_ms: 500, heartbeat_ms: 3_000 }
+        Self { interval_ms: INTERVAL_MS, heartbeat_ms: 3_000 }
     }
 }
 
@@ -58,6 +58,9 @@ pub struct Config {
     pub pacing: PacingConfig,
 }
 
+/// Shortest time between the starts of two heights that validators agree to, in milliseconds. A transaction that comes
+/// right after another waits for it; a shorter one would cost throughput, as each block has costs of its own.
+pub const INTERVAL_MS: u64 = 250;
 /// Shortest interval between heights, in milliseconds: below, an idle node would be busy making
 /// empty blocks.
 pub const INTERVAL_MS_MIN: u64 = 10;

@@ -25,8 +25,8 @@ pub mod wal;
 
 pub use crate::core::Consensus;
 pub use config::{
-    Config, ConfigError, INTERVAL_MS_MIN, PacingConfig, SETTING_MS_MAX, TIMEOUT_MS_MIN,
-    TimeoutConfig,
+    Config, ConfigError, INTERVAL_MS, INTERVAL_MS_MIN, PacingConfig, SETTING_MS_MAX,
+    TIMEOUT_MS_MIN, TimeoutConfig,
 };
 pub use custody::{Custody, Denial, Instance, LEASE_MS};
 pub use guard::{GUARD_RECORD_BYTES_MAX, GuardError, Refusal, Signed, Slot, WithoutRecord};

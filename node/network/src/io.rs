@@ -131,6 +131,8 @@ pub enum RequestError {
 pub enum PeerFault {
     /// It did not answer, or answered less than it said it could.
     Unhelpful,
+    /// It says that it has what it never delivers: it is banned at once, unless it is favoured.
+    Silent,
     /// It asks for too much.
     Greedy,
     /// It sent what can't be decoded or breaks a limit.

@@ -35,13 +35,14 @@ impl PeerFault {
             Self::Greedy => 10,
             Self::Malformed => 25,
             Self::Invalid => 50,
-            Self::Fraud => 100,
+            Self::Silent | Self::Fraud => 100,
         }
     }
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Unhelpful => "unhelpful",
+            Self::Silent => "silent",
             Self::Greedy => "greedy",
             Self::Malformed => "malformed",
             Self::Invalid => "invalid",

@@ -228,7 +228,7 @@ impl Bench {
             sleep(IDLE_EVERY).await;
             let tx = signed.next().context("there are too few transfers")?;
             let client = &self.clients[count % self.clients.len()];
-            self.seen.note(&tx);
+            self.seen.note(&tx, Instant::now());
             submit(client, tx).await?;
             count += 1;
         }
@@ -243,10 +243,9 @@ impl Bench {
         time: Duration,
     ) -> Result<Throughput> {
         let start = Instant::now();
-        let depth = DEPTH * self.clients.len();
         let before = self.cpu();
-        self.load(signed, time, |_, sending| sending < depth && self.seen.waiting() < WINDOW)
-            .await?;
+        let due = |_| (self.seen.waiting() < WINDOW).then(Instant::now);
+        self.load(signed, time, due).await?;
         let after = self.cpu();
         let per_second = self.seen.rate(start + time / 2, start + time);
         let transfers = self.seen.take_latencies().len() as f64 * self.clients.len() as f64;
@@ -268,7 +267,7 @@ impl Bench {
         all
     }
 
-    /// Submits at a fixed rate, whatever the network does.
+    /// Submits at a fixed rate, whatever the network does: time counts from when a transfer is due.
     async fn steady_load(
         &self,
         signed: &mut impl Iterator<Item = OpaqueTransaction>,
@@ -276,27 +275,32 @@ impl Bench {
         time: Duration,
     ) -> Result<Latencies> {
         let start = Instant::now();
-        let due = || (start.elapsed().as_secs_f64() * per_second) as usize;
-        self.load(signed, time, |sent, _| sent < due()).await?;
+        let due = |sent: usize| {
+            let since = start + Duration::from_secs_f64(sent as f64 / per_second);
+            (since <= Instant::now()).then_some(since)
+        };
+        self.load(signed, time, due).await?;
         Ok(Latencies::of(self.seen.take_latencies()))
     }
 
-    /// Submits for as long as it takes one more, told how many were sent and how many are on their way; waits for all of them.
+    /// Submits for a time, and waits for all. `due` says of each, by its number, since when it is due, if it is.
     async fn load(
         &self,
         signed: &mut impl Iterator<Item = OpaqueTransaction>,
         time: Duration,
-        takes_one: impl Fn(usize, usize) -> bool,
+        due: impl Fn(usize) -> Option<Instant>,
     ) -> Result<()> {
-        let start = Instant::now();
+        let (start, depth) = (Instant::now(), DEPTH * self.clients.len());
         let mut sending = stream::FuturesUnordered::new();
         let mut sent = 0;
         while start.elapsed() < time {
-            while takes_one(sent, sending.len()) {
+            while sending.len() < depth
+                && let Some(since) = due(sent)
+            {
                 let tx = signed.next().context("there are too few transfers")?;
                 let client = self.clients[sent % self.clients.len()].clone();
                 sent += 1;
-                self.seen.note(&tx);
+                self.seen.note(&tx, since);
                 sending.push(async move { submit(&client, tx).await });
             }
             match sending.is_empty() {
@@ -397,8 +401,8 @@ impl Seen {
         Ok(())
     }
 
-    fn note(&self, tx: &OpaqueTransaction) {
-        self.lock().submitted.insert(tx.hash(), Instant::now());
+    fn note(&self, tx: &OpaqueTransaction, since: Instant) {
+        self.lock().submitted.insert(tx.hash(), since);
     }
 
     fn waiting(&self) -> usize {

@@ -13,7 +13,7 @@ pub const NAME: &str = "Timestamp";
 pub const INDEX: u8 = 3;
 /// Half of the shortest time between blocks that validators agree to, in milliseconds: clients that
 /// ask for the block time double it.
-pub const MINIMUM_PERIOD_MS: Moment = 250;
+pub const MINIMUM_PERIOD_MS: Moment = 125;
 
 static NOW: Value<Moment> =
     Value::new_default(NAME, "Now", "The block's time, in milliseconds since 1970.");

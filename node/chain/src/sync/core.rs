@@ -131,7 +131,8 @@ impl<P: Copy + Ord> Sync<P> {
         if self.stopped {
             return;
         }
-        self.peers.expire(now);
+        let silent = self.peers.expire(now).into_iter();
+        out.extend(silent.map(|peer| Output::Punish { peer, fault: PeerFault::Silent }));
         self.hint = self.hint.filter(|(_, until)| now < *until);
         match input {
             Input::Status { peer, status } => self.on_status(now, peer, status, out),

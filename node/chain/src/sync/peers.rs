@@ -18,6 +18,9 @@ const BACKOFF_MS_MAX: Moment = 30_000;
 /// Failures in a row, after which what a peer that has delivered blocks says of its height does not count for how far this
 /// node is.
 const FAILURES_TRUSTED_MAX: u32 = 3;
+/// Questions that a peer which never delivered anything may leave unanswered, although it says that it has what was asked
+/// for and others deliver.
+const SILENCES_MAX: u32 = 2;
 /// Bytes that a response counts for beside its own, so that a fast answer with one small block tells little.
 const PACE_BYTES: u64 = 1 << 16;
 
@@ -61,13 +64,23 @@ pub(super) struct Peer {
     retry_at: Moment,
     /// Milliseconds for 64 KiB, smoothed: lower is faster. 0 until it has answered.
     pace: u64,
+    /// Questions that it left unanswered while others delivered.
+    silences: u32,
     /// It did what no honest peer does.
     is_liar: bool,
 }
 
 impl Peer {
     fn new(claimed: Height) -> Self {
-        Self { claimed, in_flight: None, failures: 0, retry_at: 0, pace: 0, is_liar: false }
+        Self {
+            claimed,
+            in_flight: None,
+            failures: 0,
+            retry_at: 0,
+            pace: 0,
+            silences: 0,
+            is_liar: false,
+        }
     }
 
     fn is_idle(&self, now: Moment) -> bool {
@@ -79,6 +92,11 @@ impl Peer {
     fn is_trusted(&self) -> bool {
         let most = if self.pace == 0 { 1 } else { FAILURES_TRUSTED_MAX };
         !self.is_liar && self.failures < most
+    }
+
+    /// It delivered when it was asked last.
+    fn delivers(&self) -> bool {
+        self.pace > 0 && self.failures == 0
     }
 
     /// It did not do what it should; it may be honest all the same.
@@ -144,13 +162,24 @@ impl<P: Copy + Ord> Peers<P> {
         self.0.get_mut(peer)?.in_flight.take_if(|in_flight| in_flight.id == id)
     }
 
-    /// Gives up questions that take too long.
-    pub(super) fn expire(&mut self, now: Moment) {
-        for peer in self.0.values_mut() {
-            if peer.in_flight.take_if(|in_flight| in_flight.deadline() <= now).is_some() {
-                peer.fail(now);
+    /// Gives up questions that take too long. Gives who has left too many unanswered: where nobody delivers, this node's
+    /// own line may be bad.
+    pub(super) fn expire(&mut self, now: Moment) -> Vec<P> {
+        let others_deliver = self.0.values().any(Peer::delivers);
+        let mut silent = Vec::new();
+        for (id, peer) in &mut self.0 {
+            let late = peer.in_flight.take_if(|in_flight| in_flight.deadline() <= now);
+            let Some(asked) = late else { continue };
+            peer.fail(now);
+            if others_deliver && peer.pace == 0 && asked.kind == Kind::Claimed {
+                peer.silences += 1;
+                if peer.silences == SILENCES_MAX {
+                    peer.silences = 0;
+                    silent.push(*id);
+                }
             }
         }
+        silent
     }
 
     pub(super) fn in_flight(&self) -> impl Iterator<Item = &InFlight> {

@@ -108,7 +108,7 @@ fn reserved_peers_are_not_banned_and_favoured_ones_only_for_grave_faults() {
     let (reserved, favoured) = (PeerId::random(), PeerId::random());
     for _ in 0..100 {
         assert_eq!(peers.fault(reserved, None, PeerFault::Invalid, Trust::Reserved, now), None);
-        assert_eq!(peers.fault(favoured, None, PeerFault::Greedy, Trust::Favoured, now), None);
+        assert_eq!(peers.fault(favoured, None, PeerFault::Silent, Trust::Favoured, now), None);
     }
     assert_eq!(peers.score(&favoured, now), SCORE_MIN + 1);
     assert!(peers.fault(favoured, None, PeerFault::Malformed, Trust::Favoured, now).is_some());

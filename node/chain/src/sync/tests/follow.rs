@@ -2,7 +2,8 @@
 
 use super::world::{GENESIS, Manner, TestChain, World};
 use crate::sync::{
-    HEDGE_MS, IMPORT_BLOCKS_MAX, Input, Output, Progress, Sync, WINDOW_BLOCKS_MAX, wire::Status,
+    HEDGE_MS, IMPORT_BLOCKS_MAX, Input, Output, PeerFault, Progress, Sync, WINDOW_BLOCKS_MAX,
+    wire::Status,
 };
 use Manner::{Honest, Lossy, Silent};
 
@@ -69,6 +70,20 @@ fn who_does_not_answer_holds_nothing_up_for_long() {
     world.run();
     assert_eq!((world.head, &world.punished[..]), (30, &[][..]));
     assert!(world.now < HEDGE_MS + 1_000, "{}", world.now);
+}
+
+#[test]
+fn who_never_delivers_what_others_do_is_named_and_nobody_is_where_nobody_delivers() {
+    let mut world = World::new(TestChain::new(3_000, &[], 1), &[Silent, Honest], 50);
+    world.import_ms = 10;
+    world.greet();
+    world.run();
+    assert_eq!((world.head, &world.punished[..]), (3_000, &[(0, PeerFault::Silent)][..]));
+
+    let mut world = World::new(TestChain::new(30, &[], 1), &[Silent; 3], 50);
+    world.greet();
+    world.run();
+    assert_eq!((world.head, &world.punished[..]), (0, &[][..]));
 }
 
 #[test]

@@ -164,8 +164,8 @@ pub(super) enum Manner {
 impl Manner {
     /// Whether a node must never punish it.
     pub(super) fn is_harmless(self) -> bool {
-        use Manner::{Boaster, Empty, Honest, Lossy, Short, Silent};
-        matches!(self, Honest | Lossy | Silent | Empty | Short | Boaster)
+        use Manner::{Boaster, Empty, Honest, Lossy, Short};
+        matches!(self, Honest | Lossy | Empty | Short | Boaster)
     }
 }
 
@@ -187,6 +187,8 @@ pub(super) struct World {
     pub(super) head: Height,
     peers: Vec<Peer>,
     delay_ms: Moment,
+    /// How long the import of a block takes.
+    pub(super) import_ms: Moment,
     /// When the chain has imported all that it was given.
     busy_until: Moment,
     events: BTreeMap<(Moment, u64), Event>,
@@ -213,6 +215,7 @@ impl World {
             head: 0,
             peers,
             delay_ms,
+            import_ms: IMPORT_MS,
             busy_until: 0,
             events: BTreeMap::new(),
             sequence: 0,
@@ -277,7 +280,7 @@ impl World {
                     for block in blocks {
                         let height = block.block.header.number;
                         assert_eq!(block.certificate.block, block.hash);
-                        self.busy_until = self.busy_until.max(self.now) + IMPORT_MS;
+                        self.busy_until = self.busy_until.max(self.now) + self.import_ms;
                         let delay_ms = self.busy_until - self.now;
                         self.after(delay_ms, Event::Import(height, block.hash));
                     }
