@@ -245,7 +245,6 @@ impl Network {
         if trust == Trust::Favoured {
             self.set_explicit(peer, true);
         }
-        self.set_score(peer);
     }
 
     /// Sends a node of another chain away, for some minutes.
@@ -424,7 +423,6 @@ impl Network {
             self.book.rest(&peer, now + ban.lasts);
             self.disconnect(peer);
         }
-        self.set_score(peer);
         self.is_changed = true;
     }
 }

@@ -11,8 +11,7 @@ use libp2p::{
     PeerId,
     gossipsub::{
         Behaviour, ConfigBuilder, IdentityTransform, Message, MessageAuthenticity, MessageId,
-        PeerScoreParams, PeerScoreThresholds, TopicHash, TopicScoreParams, ValidationMode,
-        WhitelistSubscriptionFilter,
+        ValidationMode, WhitelistSubscriptionFilter,
     },
 };
 use primitives::crypto::hash::blake2_256;
@@ -24,20 +23,22 @@ use tokio::sync::{Semaphore, mpsc};
 
 /// What goes around a message on the wire, and what may come behind it in one read.
 const FRAME_BYTES: usize = 64 << 10;
-/// Messages that one frame may hold; nodes send one.
-const MESSAGES_PER_FRAME_MAX: usize = 8;
+/// Messages of one frame that are looked at: nodes send no more, and the pace counts frames.
+const MESSAGES_PER_FRAME_MAX: usize = 1;
 /// Bytes of a frame that are not messages.
 const CONTROL_BYTES_MAX: usize = 16 << 10;
 /// Frames of one peer for each new message of it that is allowed: others have told most of them already. Each message is
-/// remembered for two minutes whatever becomes of it, so this bounds memory.
+/// remembered for a while whatever becomes of it, so this bounds memory.
 const FRAMES_PER_MESSAGE: u64 = 2;
 /// Frames of one peer besides: what meshes need to keep together.
 const FRAMES_BESIDES: u64 = 64;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Heartbeats after which a message without a verdict is forgotten: a little more than [`crate::VERDICT_MAX`].
 const HISTORY_HEARTBEATS: usize = 6;
-/// How long a message is known again.
-const SEEN: Duration = Duration::from_secs(120);
+/// How long a message is known again: longer than its way through the network, as long as it waits at each node.
+const SEEN: Duration = Duration::from_secs(20);
+/// What that takes for a message: twice its hash of 32 bytes with what points to it, in tables that double.
+const REMEMBERED_BYTES: u64 = 256;
 /// Messages smaller than this are sent twice more cheaply than others are told not to send them.
 const TELLING_BYTES_MIN: usize = 8 << 10;
 /// How long a message waits to be sent to a peer.
@@ -48,7 +49,8 @@ const PACES_MAX: usize = 8_192;
 /// The gossipsub of one topic.
 pub(crate) type Lane = Paced<Behaviour<IdentityTransform, WhitelistSubscriptionFilter>>;
 
-/// Makes the gossipsub of one topic.
+/// Makes the gossipsub of one topic. It keeps no scores of its own: those are of one topic each, remember every message for
+/// two minutes with all who told it, and stop listening to whom this crate's scores are about to find guilty.
 pub(crate) fn lane(names: &Names, topic: Topic) -> Lane {
     let bounds = topic.bounds();
     let hash = names.topic(topic).hash();
@@ -74,65 +76,33 @@ pub(crate) fn lane(names: &Names, topic: Topic) -> Lane {
         .check_explicit_peers_ticks(u64::MAX)
         .build()
         .expect("the numbers fit each other");
-    let filter = WhitelistSubscriptionFilter([hash.clone()].into());
+    let filter = WhitelistSubscriptionFilter([hash].into());
     let mut lane =
         Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter)
             .expect("messages are anonymous on both sides");
-    lane.with_peer_score(scoring(hash), thresholds()).expect("the parameters fit each other");
     lane.subscribe(&names.topic(topic)).expect("the filter allows the topic");
-    let frames = Rate {
-        per_second: bounds.messages.per_second * FRAMES_PER_MESSAGE + FRAMES_BESIDES,
-        burst: bounds.messages.burst * FRAMES_PER_MESSAGE + FRAMES_BESIDES,
-    };
-    Paced::new(lane, frames)
+    Paced::new(lane, frames(topic))
+}
+
+/// How many frames of one peer are heard.
+const fn frames(topic: Topic) -> Rate {
+    let messages = topic.bounds().messages;
+    Rate {
+        per_second: messages.per_second * FRAMES_PER_MESSAGE + FRAMES_BESIDES,
+        burst: messages.burst * FRAMES_PER_MESSAGE + FRAMES_BESIDES,
+    }
+}
+
+impl Topic {
+    /// Most bytes that one peer makes a node remember of its messages, whatever becomes of them. The tables keep that size.
+    pub const fn remembered_bytes_max(self) -> u64 {
+        let frames = frames(self);
+        (frames.per_second * SEEN.as_secs() + frames.burst) * REMEMBERED_BYTES
+    }
 }
 
 fn id_of(message: &Message) -> MessageId {
     MessageId::new(blake2_256(&message.data).as_bytes())
-}
-
-/// What lowers a peer's score within a mesh: messages that are rejected, and breaking gossipsub's rules. Silence does
-/// not, as an idle chain says little; nor does sharing an address, which the gate counts. Half of one rejected message
-/// is forgotten in about ten minutes.
-fn scoring(topic: TopicHash) -> PeerScoreParams {
-    let of_topic = TopicScoreParams {
-        topic_weight: 1.0,
-        time_in_mesh_weight: 0.01,
-        time_in_mesh_quantum: Duration::from_secs(1),
-        time_in_mesh_cap: 300.0,
-        first_message_deliveries_weight: 0.1,
-        first_message_deliveries_decay: 0.9,
-        first_message_deliveries_cap: 50.0,
-        mesh_message_deliveries_weight: 0.0,
-        mesh_failure_penalty_weight: 0.0,
-        invalid_message_deliveries_weight: -10.0,
-        invalid_message_deliveries_decay: 0.999,
-        ..TopicScoreParams::default()
-    };
-    PeerScoreParams {
-        topics: [(topic, of_topic)].into(),
-        topic_score_cap: 10.0,
-        app_specific_weight: 1.0,
-        ip_colocation_factor_weight: 0.0,
-        behaviour_penalty_weight: -1.0,
-        behaviour_penalty_threshold: 6.0,
-        behaviour_penalty_decay: 0.9,
-        slow_peer_weight: -0.05,
-        retain_score: Duration::from_secs(600),
-        ..PeerScoreParams::default()
-    }
-}
-
-/// A peer with a negative score leaves the mesh. Further down it is not listened to, but that is where this crate's own
-/// scores, which are part of it, have led to a ban already: who is not heard can't be found guilty. Five rejected messages
-/// make 250, and the score of who is about to be banned another 100.
-fn thresholds() -> PeerScoreThresholds {
-    PeerScoreThresholds {
-        gossip_threshold: -100.0,
-        publish_threshold: -600.0,
-        graylist_threshold: -800.0,
-        ..PeerScoreThresholds::default()
-    }
 }
 
 /// Why a message does not reach its reader.

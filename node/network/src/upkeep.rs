@@ -1,7 +1,7 @@
 //! What the network does now and then: connect, make room, look for others, keep known peers.
 
 use crate::{
-    Direction, Overview, PeerFault, Role, TOPICS, Topic,
+    Direction, Overview, PeerFault, Role, TOPICS,
     addresses::{is_relayed, place},
     discovery::Errand,
     limits::VALIDATORS_DIALLED_MAX,
@@ -400,17 +400,5 @@ impl Network {
         for topic in TOPICS {
             self.swarm.behaviour_mut().lane(topic).set_factor(peer, factor);
         }
-    }
-
-    /// Peers with gossip of a topic are told of their standing.
-    pub(crate) fn set_score(&mut self, peer: PeerId) {
-        let score = self.swarm.behaviour().gate.peers.score(&peer, Instant::now());
-        for topic in TOPICS {
-            self.score_in(topic, peer, score);
-        }
-    }
-
-    fn score_in(&mut self, topic: Topic, peer: PeerId, score: i32) {
-        self.swarm.behaviour_mut().lane(topic).set_application_score(&peer, score.into());
     }
 }

@@ -6,9 +6,9 @@ use clap::Parser;
 use std::{process::ExitCode, time::Duration};
 
 /// Attack a validator of a network at every door that peers have, in every way, and see whether the chain goes on, memory
-/// stays within what the limits allow, and whoever sends what no honest peer does is banned.
+/// stays within what the limits allow and is given back, and whoever sends what no honest peer does is banned.
 ///
-/// One JSON line tells of each kind, and of an attempt to surround a node; the exit code is 1 if a bound does not hold.
+/// One JSON line tells of each kind, of what is left after all, and of an attempt to surround a node; the exit code is 1 if a bound does not hold.
 /// Needs root, for network namespaces.
 #[derive(Parser)]
 #[command(
@@ -48,7 +48,9 @@ fn main() -> Result<ExitCode> {
         seed,
     };
     let show = |report: &hostile::Report| println!("{}", serde_json::json!(report));
-    let mut all_hold = hostile::run(&plan, show)?;
+    let rest = hostile::run(&plan, show)?;
+    println!("{}", serde_json::json!(rest));
+    let mut all_hold = rest.holds();
     if is_all {
         let report = eclipse::run()?;
         println!("{}", serde_json::json!(report));

@@ -21,7 +21,7 @@ use client::Client;
 use libp2p::Multiaddr;
 use line::{Tally, Target};
 use measure::{Victim, percentile, transfer_time, trickle};
-use network::{READING_BYTES_MAX, UNREAD_BYTES_MAX};
+use network::{READING_BYTES_MAX, Topic, UNREAD_BYTES_MAX};
 use node::localnet::{Localnet, Place, Plan as NetworkPlan};
 use samples::Samples;
 use std::{
@@ -54,6 +54,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Memory that a node takes for its own work besides what its limits let peers fill: blocks, caches, and pages that its
 /// allocator keeps for a while.
 const WORK_BYTES_MAX: u64 = 160 << 20;
+/// Longest wait until a node has given back what attackers made it take.
+const REST_WAIT: Duration = Duration::from_secs(90);
 /// Most that attackers may make a node write into its log in a second, as disks are finite.
 const LOG_BYTES_PER_SECOND_MAX: u64 = 64 << 10;
 
@@ -115,6 +117,28 @@ pub struct Report {
     pub violations: Vec<String>,
 }
 
+/// What is left when all attackers have gone.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Rest {
+    /// Whether all bounds held meanwhile.
+    pub all_held: bool,
+    /// Resident memory of the victim before the first attack, in MiB.
+    pub first_mib: u64,
+    /// After the last one.
+    pub rest_mib: u64,
+    /// What that may be.
+    pub bound_mib: u64,
+    /// How long after it.
+    pub seconds: f64,
+}
+
+impl Rest {
+    /// Whether all bounds hold.
+    pub fn holds(&self) -> bool {
+        self.all_held && self.rest_mib <= self.bound_mib
+    }
+}
+
 /// The network that is attacked.
 struct Stage {
     network: Localnet,
@@ -125,8 +149,8 @@ struct Stage {
     _folder: TempDir,
 }
 
-/// Attacks a network in all ways of the plan, and shows what comes of each. Whether all bounds held.
-pub fn run(plan: &Plan, mut show: impl FnMut(&Report) + Send) -> Result<bool> {
+/// Attacks a network in all ways of the plan, and shows what comes of each.
+pub fn run(plan: &Plan, mut show: impl FnMut(&Report) + Send) -> Result<Rest> {
     let machine = Namespace::with_range(RANGE)?;
     machine.run(|| async {
         let stage = Stage::new().await?;
@@ -134,18 +158,27 @@ pub fn run(plan: &Plan, mut show: impl FnMut(&Report) + Send) -> Result<bool> {
             true => vec![plan.ways.clone()],
             false => plan.ways.iter().map(|way| vec![*way]).collect(),
         };
-        let (mut all_hold, mut number) = (true, 0);
+        let first = memory::resident_bytes(stage.victim.process)?;
+        let (mut all_held, mut number) = (true, 0);
         for door in &plan.doors {
             for ways in &kinds {
                 let report = stage.attack(plan, number, *door, ways).await;
                 let report = report.with_context(|| format!("{door:?} {ways:?}"))?;
                 number = number.wrapping_add(1);
                 show(&report);
-                all_hold &= report.violations.is_empty();
+                all_held &= report.violations.is_empty();
             }
         }
+        let remembered: u64 = plan
+            .doors
+            .iter()
+            .filter_map(|door| door.topic())
+            .map(Topic::remembered_bytes_max)
+            .sum();
+        let bound = first + u64::from(plan.attackers) * remembered + WORK_BYTES_MAX;
+        let rest = stage.rest(first, bound, all_held).await?;
         stage.network.stop().await?;
-        Ok(all_hold)
+        Ok(rest)
     })?
 }
 
@@ -265,6 +298,21 @@ impl Stage {
             is_provable: bans_due > 0,
             violations,
         })
+    }
+
+    /// Waits until the victim has given back what attackers made it take.
+    async fn rest(&self, first: u64, bound: u64, all_held: bool) -> Result<Rest> {
+        let since = Instant::now();
+        loop {
+            let rest = memory::resident_bytes(self.victim.process)?;
+            let elapsed = since.elapsed();
+            if rest <= bound || elapsed >= REST_WAIT {
+                let [first_mib, rest_mib, bound_mib] = [first, rest, bound].map(|b| b >> 20);
+                let seconds = elapsed.as_secs_f64();
+                return Ok(Rest { all_held, first_mib, rest_mib, bound_mib, seconds });
+            }
+            sleep(LOOK).await;
+        }
     }
 }
 
