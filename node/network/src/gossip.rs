@@ -23,10 +23,10 @@ use tokio::sync::{Semaphore, mpsc};
 
 /// What goes around a message on the wire, and what may come behind it in one read.
 const FRAME_BYTES: usize = 64 << 10;
-/// Messages of one frame that are looked at: nodes send no more, and the pace counts frames.
+/// Messages of one frame: more end its stream, as the pace counts frames.
 const MESSAGES_PER_FRAME_MAX: usize = 1;
-/// Bytes of a frame that are not messages.
-const CONTROL_BYTES_MAX: usize = 16 << 10;
+/// Bytes of a frame that are not messages: a subscription, a place in the mesh, or one message that need not be sent.
+const CONTROL_BYTES_MAX: usize = 256;
 /// Frames of one peer for each new message of it that is allowed: others have told most of them already. Each message is
 /// remembered for a while whatever becomes of it, so this bounds memory.
 const FRAMES_PER_MESSAGE: u64 = 2;
@@ -49,7 +49,8 @@ const PACES_MAX: usize = 8_192;
 /// The gossipsub of one topic.
 pub(crate) type Lane = Paced<Behaviour<IdentityTransform, WhitelistSubscriptionFilter>>;
 
-/// Makes the gossipsub of one topic. It keeps no scores of its own: those are of one topic each, remember every message for
+/// Makes the gossipsub of one topic. What was missed is told again or asked for by whoever needs it, so no lists of known
+/// messages are sent or heeded: what is promised in them is never forgotten. It keeps no scores of its own: those are of one topic each, remember every message for
 /// two minutes with all who told it, and stop listening to whom this crate's scores are about to find guilty.
 pub(crate) fn lane(names: &Names, topic: Topic) -> Lane {
     let bounds = topic.bounds();
@@ -67,6 +68,9 @@ pub(crate) fn lane(names: &Names, topic: Topic) -> Lane {
         .heartbeat_initial_delay(HEARTBEAT)
         .history_length(HISTORY_HEARTBEATS)
         .duplicate_cache_time(SEEN)
+        .max_ihave_messages_heartbeat(0)
+        .gossip_lazy(0)
+        .gossip_factor(0.0)
         .flood_publish(bounds.is_flooded)
         .connection_handler_queue_len(bounds.queue_max)
         .publish_queue_duration(SENDING_MAX)
@@ -94,7 +98,8 @@ const fn frames(topic: Topic) -> Rate {
 }
 
 impl Topic {
-    /// Most bytes that one peer makes a node remember of its messages, whatever becomes of them. The tables keep that size.
+    /// Most bytes that a connected peer makes a node remember of its messages, whatever becomes of them, unless it may do more
+    /// than others. The tables keep that size.
     pub const fn remembered_bytes_max(self) -> u64 {
         let frames = frames(self);
         (frames.per_second * SEEN.as_secs() + frames.burst) * REMEMBERED_BYTES

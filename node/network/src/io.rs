@@ -129,9 +129,9 @@ pub enum RequestError {
 /// What a peer did wrong. Faults add up, fade with time, and end in a ban.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerFault {
-    /// It did not answer, or answered less than it said it could.
+    /// It did not answer.
     Unhelpful,
-    /// It says that it has what it never delivers: it is banned at once, unless it is favoured.
+    /// It says that it has what it never delivers: it is banned at once, unless it is favoured or reserved.
     Silent,
     /// It asks for too much.
     Greedy,

@@ -110,6 +110,11 @@ impl Peers {
             return None;
         }
         let standing = self.standing(peer, now);
+        // Whom this node trusts may be silent for reasons of its own.
+        let fault = match (trust, fault) {
+            (Trust::Favoured | Trust::Reserved, PeerFault::Silent) => PeerFault::Unhelpful,
+            _ => fault,
+        };
         standing.faults_milli += i64::from(fault.weight()) * 1_000;
         let may_ban = match trust {
             Trust::None => true,

@@ -290,12 +290,12 @@ impl Bench {
         time: Duration,
         due: impl Fn(usize) -> Option<Instant>,
     ) -> Result<()> {
-        let (start, depth) = (Instant::now(), DEPTH * self.clients.len());
+        let (end, depth) = (Instant::now() + time, DEPTH * self.clients.len());
         let mut sending = stream::FuturesUnordered::new();
         let mut sent = 0;
-        while start.elapsed() < time {
+        while Instant::now() < end || due(sent).is_some_and(|since| since < end) {
             while sending.len() < depth
-                && let Some(since) = due(sent)
+                && let Some(since) = due(sent).filter(|since| *since < end)
             {
                 let tx = signed.next().context("there are too few transfers")?;
                 let client = self.clients[sent % self.clients.len()].clone();

@@ -118,7 +118,7 @@ impl Begin<'_> {
                     Output::Punish { peer, fault } => {
                         tracing::warn!(%peer, %fault, "a peer is no help to begin with");
                         let fault = match fault {
-                            Fault::Silent => PeerFault::Silent,
+                            Fault::Silent => PeerFault::Unhelpful,
                             Fault::Malformed(_) => PeerFault::Malformed,
                             _ => PeerFault::Fraud,
                         };

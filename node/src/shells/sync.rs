@@ -237,7 +237,7 @@ impl Shell {
                 }
                 Output::Import(blocks) => state.imports.add(blocks),
                 Output::Punish { peer, fault } => {
-                    tracing::warn!(%peer, %fault, "a peer sent what no honest one does");
+                    tracing::warn!(%peer, %fault, "a peer does what no honest one does");
                     let fault = match fault {
                         sync::PeerFault::Silent => PeerFault::Silent,
                         // It is never asked again, so this is all that it is ever judged by.

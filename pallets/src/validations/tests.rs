@@ -187,7 +187,7 @@ fn parameters_are_governed_and_bounded() {
     assert_eq!(world.root(call(47_999)), Err(Error::BadParams.into()));
 }
 
-/// Blocks come when a transaction waits or a step is due, half a second after the last at least.
+/// Blocks come when a transaction waits or a step is due; here half a second after the last at least.
 #[test]
 fn on_an_idle_chain_a_task_is_paid_within_three_seconds_of_its_creation() {
     let mut world = world();

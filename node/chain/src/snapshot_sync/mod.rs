@@ -9,7 +9,7 @@
 //! owns the [`storage::Importer`] and the clocks. `P` names a peer: the network's name for it, or a number in tests.
 //!
 //! - **Nothing is believed.** A chunk is verified against a root that the checkpoint's hash leads to. Who sends what does
-//!   not verify is named in [`Output::Punish`], and nobody else is.
+//!   not verify is named in [`Output::Punish`], and so is who leaves question after question unanswered.
 //! - **Nobody holds it up.** A question that is not answered goes to another peer. An offer that its peers cannot prove is
 //!   forgotten. A peer that says of a subtree that it is too large for a chunk is found out when the halves are there and
 //!   fit.
@@ -37,8 +37,8 @@ use seek::Seek;
 use std::collections::BTreeMap;
 use storage::ImportTarget;
 
-/// Heights whose states nodes make ready for others are multiples of this: then many have the same. At two blocks a second
-/// that is more than an hour, and as [`storage::EXPORTS_KEPT`] are kept, a state stays for another.
+/// Heights whose states nodes make ready for others are multiples of this: then many have the same. At four blocks a second
+/// that is more than half an hour, and as [`storage::EXPORTS_KEPT`] are kept, a state stays for another.
 pub const EXPORT_BLOCKS: Height = 8_192;
 /// Most peers that are asked.
 pub const PEERS_MAX: usize = 64;

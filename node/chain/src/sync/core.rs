@@ -185,6 +185,7 @@ impl<P: Copy + Ord> Sync<P> {
         bytes: &[u8],
         out: &mut Vec<Output<P>>,
     ) {
+        self.peers.hear(&peer);
         // What comes too late was asked of somebody else meanwhile.
         let Some(asked) = self.peers.finish(&peer, id) else { return };
         match read_response(peer, &asked, bytes) {
@@ -213,6 +214,7 @@ impl<P: Copy + Ord> Sync<P> {
                     known.claimed = *last;
                     known.fail(now);
                 }
+                self.peers.note_answered(asked.since);
             }
             (None, Kind::Claimed) => {
                 known.claimed = asked.request.from.saturating_sub(1);

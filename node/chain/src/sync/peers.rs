@@ -18,8 +18,8 @@ const BACKOFF_MS_MAX: Moment = 30_000;
 /// Failures in a row, after which what a peer that has delivered blocks says of its height does not count for how far this
 /// node is.
 const FAILURES_TRUSTED_MAX: u32 = 3;
-/// Questions that a peer which never delivered anything may leave unanswered, although it says that it has what was asked
-/// for and others deliver.
+/// Questions in a row that a peer which never answered any may leave unanswered, although it says that it has what was asked
+/// for and others answer later questions.
 const SILENCES_MAX: u32 = 2;
 /// Bytes that a response counts for beside its own, so that a fast answer with one small block tells little.
 const PACE_BYTES: u64 = 1 << 16;
@@ -64,8 +64,8 @@ pub(super) struct Peer {
     retry_at: Moment,
     /// Milliseconds for 64 KiB, smoothed: lower is faster. 0 until it has answered.
     pace: u64,
-    /// Questions that it left unanswered while others delivered.
-    silences: u32,
+    /// Questions that it left unanswered while others delivered; `None` once it has answered one, however late.
+    silences: Option<u32>,
     /// It did what no honest peer does.
     is_liar: bool,
 }
@@ -78,7 +78,7 @@ impl Peer {
             failures: 0,
             retry_at: 0,
             pace: 0,
-            silences: 0,
+            silences: Some(0),
             is_liar: false,
         }
     }
@@ -92,11 +92,6 @@ impl Peer {
     fn is_trusted(&self) -> bool {
         let most = if self.pace == 0 { 1 } else { FAILURES_TRUSTED_MAX };
         !self.is_liar && self.failures < most
-    }
-
-    /// It delivered when it was asked last.
-    fn delivers(&self) -> bool {
-        self.pace > 0 && self.failures == 0
     }
 
     /// It did not do what it should; it may be honest all the same.
@@ -122,59 +117,75 @@ impl Peer {
 }
 
 #[derive(Debug)]
-pub(super) struct Peers<P>(BTreeMap<P, Peer>);
+pub(super) struct Peers<P> {
+    by_id: BTreeMap<P, Peer>,
+    /// When the latest question was asked that was answered with blocks.
+    answered: Moment,
+}
 
 impl<P: Copy + Ord> Peers<P> {
     pub(super) fn new() -> Self {
-        Self(BTreeMap::new())
+        Self { by_id: BTreeMap::new(), answered: 0 }
     }
 
     /// Notes what a peer says. Whether it is asked at all.
     pub(super) fn note(&mut self, peer: P, status: &Status) -> bool {
-        if let Some(known) = self.0.get_mut(&peer) {
+        if let Some(known) = self.by_id.get_mut(&peer) {
             known.claimed = status.height;
             return !known.is_liar;
         }
-        let has_room = self.0.len() < PEERS_MAX;
+        let has_room = self.by_id.len() < PEERS_MAX;
         if has_room {
-            self.0.insert(peer, Peer::new(status.height));
+            self.by_id.insert(peer, Peer::new(status.height));
         }
         has_room
     }
 
     pub(super) fn get_mut(&mut self, peer: &P) -> Option<&mut Peer> {
-        self.0.get_mut(peer)
+        self.by_id.get_mut(peer)
     }
 
     pub(super) fn remove(&mut self, peer: &P) {
-        self.0.remove(peer);
+        self.by_id.remove(peer);
     }
 
     /// Never ask this one again. Whether that is news.
     pub(super) fn banish(&mut self, peer: &P) -> bool {
-        let Some(peer) = self.0.get_mut(peer) else { return true };
+        let Some(peer) = self.by_id.get_mut(peer) else { return true };
         peer.in_flight = None;
         !std::mem::replace(&mut peer.is_liar, true)
     }
 
     /// The question under way with this peer, which is over now, if it has this id.
     pub(super) fn finish(&mut self, peer: &P, id: RequestId) -> Option<InFlight> {
-        self.0.get_mut(peer)?.in_flight.take_if(|in_flight| in_flight.id == id)
+        self.by_id.get_mut(peer)?.in_flight.take_if(|in_flight| in_flight.id == id)
     }
 
-    /// Gives up questions that take too long. Gives who has left too many unanswered: where nobody delivers, this node's
-    /// own line may be bad.
+    /// A peer answered a question, in time or not.
+    pub(super) fn hear(&mut self, peer: &P) {
+        if let Some(peer) = self.by_id.get_mut(peer) {
+            peer.silences = None;
+        }
+    }
+
+    /// A question that was asked then was answered with blocks.
+    pub(super) fn note_answered(&mut self, since: Moment) {
+        self.answered = self.answered.max(since);
+    }
+
+    /// Gives up questions that take too long. Gives who never answers while others answer what they were asked later: where
+    /// these do not, this node's own line may be bad.
     pub(super) fn expire(&mut self, now: Moment) -> Vec<P> {
-        let others_deliver = self.0.values().any(Peer::delivers);
         let mut silent = Vec::new();
-        for (id, peer) in &mut self.0 {
+        for (id, peer) in &mut self.by_id {
             let late = peer.in_flight.take_if(|in_flight| in_flight.deadline() <= now);
             let Some(asked) = late else { continue };
             peer.fail(now);
-            if others_deliver && peer.pace == 0 && asked.kind == Kind::Claimed {
-                peer.silences += 1;
-                if peer.silences == SILENCES_MAX {
-                    peer.silences = 0;
+            let Some(silences) = &mut peer.silences else { continue };
+            if asked.since < self.answered && asked.kind == Kind::Claimed {
+                *silences += 1;
+                if *silences >= SILENCES_MAX {
+                    *silences = 0;
                     silent.push(*id);
                 }
             }
@@ -183,45 +194,46 @@ impl<P: Copy + Ord> Peers<P> {
     }
 
     pub(super) fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
-        self.0.values().filter_map(|peer| peer.in_flight.as_ref())
+        self.by_id.values().filter_map(|peer| peer.in_flight.as_ref())
     }
 
     /// How many could be asked for this height now.
     pub(super) fn count_idle(&self, now: Moment, height: Height) -> usize {
-        self.0.values().filter(|peer| peer.is_idle(now) && peer.claimed >= height).count()
+        self.by_id.values().filter(|peer| peer.is_idle(now) && peer.claimed >= height).count()
     }
 
     /// Whom to ask for this height: of those that say they have it, one without failures, the fastest
     /// of these. New ones come first, so that their pace becomes known.
     pub(super) fn choose(&self, now: Moment, height: Height) -> Option<P> {
-        let idle = self.0.iter().filter(|(_, peer)| peer.is_idle(now) && peer.claimed >= height);
+        let idle =
+            self.by_id.iter().filter(|(_, peer)| peer.is_idle(now) && peer.claimed >= height);
         idle.min_by_key(|(_, peer)| (peer.failures, peer.pace)).map(|(id, _)| *id)
     }
 
     /// Whom to ask for a height that nobody says to have: who has most.
     pub(super) fn choose_any(&self, now: Moment) -> Option<P> {
-        let idle = self.0.iter().filter(|(_, peer)| peer.is_idle(now));
+        let idle = self.by_id.iter().filter(|(_, peer)| peer.is_idle(now));
         idle.min_by_key(|(_, p)| (p.failures, Reverse(p.claimed), p.pace)).map(|(id, _)| *id)
     }
 
     /// Whether this one can be asked now.
     pub(super) fn is_idle(&self, now: Moment, peer: &P) -> bool {
-        self.0.get(peer).is_some_and(|peer| peer.is_idle(now))
+        self.by_id.get(peer).is_some_and(|peer| peer.is_idle(now))
     }
 
     /// The highest block that a peer says to have which was not found wanting.
     pub(super) fn best_claim(&self) -> Option<Height> {
-        self.0.values().filter(|peer| peer.is_trusted()).map(|peer| peer.claimed).max()
+        self.by_id.values().filter(|peer| peer.is_trusted()).map(|peer| peer.claimed).max()
     }
 
     /// The highest block that any peer says to have.
     pub(super) fn highest_claim(&self) -> Option<Height> {
-        self.0.values().filter(|peer| !peer.is_liar).map(|peer| peer.claimed).max()
+        self.by_id.values().filter(|peer| !peer.is_liar).map(|peer| peer.claimed).max()
     }
 
     /// When a pause ends, of those that last.
     pub(super) fn next_retry(&self, now: Moment) -> Option<Moment> {
-        let pausing = self.0.values().filter(|peer| !peer.is_liar && peer.in_flight.is_none());
+        let pausing = self.by_id.values().filter(|peer| !peer.is_liar && peer.in_flight.is_none());
         pausing.map(|peer| peer.retry_at).filter(|retry_at| *retry_at > now).min()
     }
 }

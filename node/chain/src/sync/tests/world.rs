@@ -2,7 +2,7 @@
 //! virtual time.
 
 use crate::sync::{
-    Alarm, Input, Output, PeerFault, Progress, RequestId, Sync, Tip,
+    Alarm, Input, Output, PeerFault, Progress, REQUEST_TIMEOUT_MS, RequestId, Sync, Tip,
     wire::{Entry, REQUEST_BLOCKS_MAX, Request, Status},
 };
 use codec::Encode;
@@ -147,6 +147,8 @@ pub(super) enum Manner {
     Empty,
     /// With one block, whatever was asked for.
     Short,
+    /// Its answers come too late.
+    Late,
     /// It says to be far higher than it is.
     Boaster,
     /// The last signature of each answer is wrong.
@@ -164,8 +166,8 @@ pub(super) enum Manner {
 impl Manner {
     /// Whether a node must never punish it.
     pub(super) fn is_harmless(self) -> bool {
-        use Manner::{Boaster, Empty, Honest, Lossy, Short};
-        matches!(self, Honest | Lossy | Empty | Short | Boaster)
+        use Manner::{Boaster, Empty, Honest, Late, Lossy, Short};
+        matches!(self, Honest | Late | Lossy | Empty | Short | Boaster)
     }
 }
 
@@ -187,8 +189,6 @@ pub(super) struct World {
     pub(super) head: Height,
     peers: Vec<Peer>,
     delay_ms: Moment,
-    /// How long the import of a block takes.
-    pub(super) import_ms: Moment,
     /// When the chain has imported all that it was given.
     busy_until: Moment,
     events: BTreeMap<(Moment, u64), Event>,
@@ -215,7 +215,6 @@ impl World {
             head: 0,
             peers,
             delay_ms,
-            import_ms: IMPORT_MS,
             busy_until: 0,
             events: BTreeMap::new(),
             sequence: 0,
@@ -280,7 +279,7 @@ impl World {
                     for block in blocks {
                         let height = block.block.header.number;
                         assert_eq!(block.certificate.block, block.hash);
-                        self.busy_until = self.busy_until.max(self.now) + self.import_ms;
+                        self.busy_until = self.busy_until.max(self.now) + IMPORT_MS;
                         let delay_ms = self.busy_until - self.now;
                         self.after(delay_ms, Event::Import(height, block.hash));
                     }
@@ -321,7 +320,7 @@ impl World {
         match manner {
             Manner::Silent => return,
             Manner::Lossy if lost => return,
-            Manner::Honest | Manner::Lossy | Manner::Boaster => {}
+            Manner::Honest | Manner::Late | Manner::Lossy | Manner::Boaster => {}
             Manner::Empty => entries.clear(),
             Manner::Short => entries.truncate(1),
             Manner::Forger => {
@@ -354,7 +353,11 @@ impl World {
             Manner::Babbler => {}
         }
         let bytes = if *manner == Manner::Babbler { vec![0xff; 50] } else { entries.encode() };
-        let slow = if *manner == Manner::Lossy { 700 } else { 0 };
+        let slow = match manner {
+            Manner::Lossy => 700,
+            Manner::Late => REQUEST_TIMEOUT_MS + 1_000,
+            _ => 0,
+        };
         let delay_ms = self.delay_ms * (1 + Moment::try_from(peer).expect("few") % 3) + slow;
         self.after(delay_ms, Event::Feed(Input::Response { peer, id, bytes }));
     }
