@@ -35,7 +35,12 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub(super) fn covers(&self, height: Height) -> bool {
-        self.kind != Kind::Probe && (self.request.from..=self.request.last()).contains(&height)
+        self.is_for_progress() && (self.request.from..=self.request.last()).contains(&height)
+    }
+
+    /// Whether it is for what this node lacks.
+    pub(super) fn is_for_progress(&self) -> bool {
+        !matches!(self.kind, Kind::Probe | Kind::Again)
     }
 
     pub(super) fn deadline(&self) -> Moment {
@@ -52,6 +57,8 @@ pub(super) enum Kind {
     Hoped,
     /// It says that it has another block than this node.
     Probe,
+    /// It left a question unanswered: one that is easily answered shows whether it ever does.
+    Again,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -182,7 +189,7 @@ impl<P: Copy + Ord> Peers<P> {
             let Some(asked) = late else { continue };
             peer.fail(now);
             let Some(silences) = &mut peer.silences else { continue };
-            if asked.since < self.answered && asked.kind == Kind::Claimed {
+            if asked.since < self.answered && matches!(asked.kind, Kind::Claimed | Kind::Again) {
                 *silences += 1;
                 if *silences >= SILENCES_MAX {
                     *silences = 0;
@@ -214,6 +221,16 @@ impl<P: Copy + Ord> Peers<P> {
     pub(super) fn choose_any(&self, now: Moment) -> Option<P> {
         let idle = self.by_id.iter().filter(|(_, peer)| peer.is_idle(now));
         idle.min_by_key(|(_, p)| (p.failures, Reverse(p.claimed), p.pace)).map(|(id, _)| *id)
+    }
+
+    /// Who left a question unanswered, never answered any, and can be asked now.
+    pub(super) fn suspects(&self, now: Moment, height: Height) -> Vec<P> {
+        let is_suspect = |(_, peer): &(&P, &Peer)| {
+            peer.silences.is_some_and(|count| count > 0)
+                && peer.is_idle(now)
+                && peer.claimed >= height
+        };
+        self.by_id.iter().filter(is_suspect).map(|(id, _)| *id).collect()
     }
 
     /// Whether this one can be asked now.
