@@ -131,8 +131,6 @@ pub enum RequestError {
 pub enum PeerFault {
     /// It did not answer.
     Unhelpful,
-    /// It says that it has what it never delivers: it is banned at once, unless it is favoured or reserved.
-    Silent,
     /// It asks for too much.
     Greedy,
     /// It sent what can't be decoded or breaks a limit.

@@ -35,14 +35,13 @@ impl PeerFault {
             Self::Greedy => 10,
             Self::Malformed => 25,
             Self::Invalid => 50,
-            Self::Silent | Self::Fraud => 100,
+            Self::Fraud => 100,
         }
     }
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Unhelpful => "unhelpful",
-            Self::Silent => "silent",
             Self::Greedy => "greedy",
             Self::Malformed => "malformed",
             Self::Invalid => "invalid",
@@ -110,11 +109,6 @@ impl Peers {
             return None;
         }
         let standing = self.standing(peer, now);
-        // Whom this node trusts may be silent for reasons of its own.
-        let fault = match (trust, fault) {
-            (Trust::Favoured | Trust::Reserved, PeerFault::Silent) => PeerFault::Unhelpful,
-            _ => fault,
-        };
         standing.faults_milli += i64::from(fault.weight()) * 1_000;
         let may_ban = match trust {
             Trust::None => true,

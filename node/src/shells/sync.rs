@@ -237,13 +237,9 @@ impl Shell {
                 }
                 Output::Import(blocks) => state.imports.add(blocks),
                 Output::Punish { peer, fault } => {
-                    tracing::warn!(%peer, %fault, "a peer does what no honest one does");
-                    let fault = match fault {
-                        sync::PeerFault::Silent => PeerFault::Silent,
-                        // It is never asked again, so this is all that it is ever judged by.
-                        _ => PeerFault::Fraud,
-                    };
-                    self.network.report(peer, fault);
+                    tracing::warn!(%peer, %fault, "a peer sent what no honest one does");
+                    // It is never asked again, so this is all that it is ever judged by.
+                    self.network.report(peer, PeerFault::Fraud);
                 }
                 Output::Progress(progress) => state.progress = progress,
                 Output::Alarm(alarm) => bail!(alarm),

@@ -55,7 +55,7 @@ impl Lie {
     pub const ABOUT_STATES: [Self; 5] =
         [Self::Chunks, Self::Proofs, Self::Roots, Self::Silence, Self::Halves];
 
-    /// Whether it is about blocks and proved by the first answer. Silence takes longer, as a line may be bad.
+    /// Whether it is about blocks and proved by what comes: a line may be bad, and then nothing comes of an honest peer either.
     pub fn is_provable_of_blocks(self) -> bool {
         self.is_about_blocks() && self != Self::Silence
     }

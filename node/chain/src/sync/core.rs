@@ -131,8 +131,7 @@ impl<P: Copy + Ord> Sync<P> {
         if self.stopped {
             return;
         }
-        let silent = self.peers.expire(now).into_iter();
-        out.extend(silent.map(|peer| Output::Punish { peer, fault: PeerFault::Silent }));
+        self.peers.expire(now);
         self.hint = self.hint.filter(|(_, until)| now < *until);
         match input {
             Input::Status { peer, status } => self.on_status(now, peer, status, out),
@@ -185,7 +184,6 @@ impl<P: Copy + Ord> Sync<P> {
         bytes: &[u8],
         out: &mut Vec<Output<P>>,
     ) {
-        self.peers.hear(&peer);
         // What comes too late was asked of somebody else meanwhile.
         let Some(asked) = self.peers.finish(&peer, id) else { return };
         match read_response(peer, &asked, bytes) {
@@ -214,7 +212,6 @@ impl<P: Copy + Ord> Sync<P> {
                     known.claimed = *last;
                     known.fail(now);
                 }
-                self.peers.note_answered(asked.since);
             }
             (None, Kind::Claimed) => {
                 known.claimed = asked.request.from.saturating_sub(1);

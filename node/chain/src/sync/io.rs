@@ -83,7 +83,7 @@ pub enum Output<P> {
     /// Import blocks in this order, each after the one before, and answer each with
     /// [`Input::Imported`], or the first that fails with [`Input::Refused`].
     Import(Vec<Final>),
-    /// A peer did what no honest peer does. The machine never asks it again, unless it was only silent and stays.
+    /// A peer did what no honest peer does. The machine never asks it again.
     Punish {
         /// Who.
         peer: P,
@@ -110,9 +110,6 @@ pub struct Final {
 /// What no honest peer does.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeerFault {
-    /// It never delivers what it says that it has, while others do.
-    #[error("it leaves unanswered what others answer")]
-    Silent,
     /// Its response is no response.
     #[error("the response is malformed: {0}")]
     Malformed(#[from] WireError),

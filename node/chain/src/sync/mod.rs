@@ -16,9 +16,8 @@
 //! - What is held is bounded: [`WINDOW_BLOCKS_MAX`] heights, [`WINDOW_BYTES_MAX`] bytes with what is
 //!   under way, one request for each peer.
 //! - A block that lacks its proof, or its place, or has another's body, is held against exactly the
-//!   peer that sent it. Short answers and claims that prove empty only lower a peer's standing, and so does
-//!   silence, unless it is all that ever comes of a peer while others answer later questions: an honest peer behind a
-//!   bad line must not be punished.
+//!   peer that sent it. Silence, short answers and claims that prove empty only lower a peer's
+//!   standing: an honest peer behind a bad line must not be punished.
 //! - Where the next block is late, a second peer is asked for it after [`HEDGE_MS`].
 //! - A valid certificate for another block than this node's is a fork: [`Alarm::Fork`].
 

@@ -18,9 +18,6 @@ const BACKOFF_MS_MAX: Moment = 30_000;
 /// Failures in a row, after which what a peer that has delivered blocks says of its height does not count for how far this
 /// node is.
 const FAILURES_TRUSTED_MAX: u32 = 3;
-/// Questions in a row that a peer which never answered any may leave unanswered, although it says that it has what was asked
-/// for and others answer later questions.
-const SILENCES_MAX: u32 = 2;
 /// Bytes that a response counts for beside its own, so that a fast answer with one small block tells little.
 const PACE_BYTES: u64 = 1 << 16;
 
@@ -35,12 +32,7 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub(super) fn covers(&self, height: Height) -> bool {
-        self.is_for_progress() && (self.request.from..=self.request.last()).contains(&height)
-    }
-
-    /// Whether it is for what this node lacks.
-    pub(super) fn is_for_progress(&self) -> bool {
-        !matches!(self.kind, Kind::Probe | Kind::Again)
+        self.kind != Kind::Probe && (self.request.from..=self.request.last()).contains(&height)
     }
 
     pub(super) fn deadline(&self) -> Moment {
@@ -57,8 +49,6 @@ pub(super) enum Kind {
     Hoped,
     /// It says that it has another block than this node.
     Probe,
-    /// It left a question unanswered: one that is easily answered shows whether it ever does.
-    Again,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,23 +61,13 @@ pub(super) struct Peer {
     retry_at: Moment,
     /// Milliseconds for 64 KiB, smoothed: lower is faster. 0 until it has answered.
     pace: u64,
-    /// Questions that it left unanswered while others delivered; `None` once it has answered one, however late.
-    silences: Option<u32>,
     /// It did what no honest peer does.
     is_liar: bool,
 }
 
 impl Peer {
     fn new(claimed: Height) -> Self {
-        Self {
-            claimed,
-            in_flight: None,
-            failures: 0,
-            retry_at: 0,
-            pace: 0,
-            silences: Some(0),
-            is_liar: false,
-        }
+        Self { claimed, in_flight: None, failures: 0, retry_at: 0, pace: 0, is_liar: false }
     }
 
     fn is_idle(&self, now: Moment) -> bool {
@@ -124,133 +104,95 @@ impl Peer {
 }
 
 #[derive(Debug)]
-pub(super) struct Peers<P> {
-    by_id: BTreeMap<P, Peer>,
-    /// When the latest question was asked that was answered with blocks.
-    answered: Moment,
-}
+pub(super) struct Peers<P>(BTreeMap<P, Peer>);
 
 impl<P: Copy + Ord> Peers<P> {
     pub(super) fn new() -> Self {
-        Self { by_id: BTreeMap::new(), answered: 0 }
+        Self(BTreeMap::new())
     }
 
     /// Notes what a peer says. Whether it is asked at all.
     pub(super) fn note(&mut self, peer: P, status: &Status) -> bool {
-        if let Some(known) = self.by_id.get_mut(&peer) {
+        if let Some(known) = self.0.get_mut(&peer) {
             known.claimed = status.height;
             return !known.is_liar;
         }
-        let has_room = self.by_id.len() < PEERS_MAX;
+        let has_room = self.0.len() < PEERS_MAX;
         if has_room {
-            self.by_id.insert(peer, Peer::new(status.height));
+            self.0.insert(peer, Peer::new(status.height));
         }
         has_room
     }
 
     pub(super) fn get_mut(&mut self, peer: &P) -> Option<&mut Peer> {
-        self.by_id.get_mut(peer)
+        self.0.get_mut(peer)
     }
 
     pub(super) fn remove(&mut self, peer: &P) {
-        self.by_id.remove(peer);
+        self.0.remove(peer);
     }
 
     /// Never ask this one again. Whether that is news.
     pub(super) fn banish(&mut self, peer: &P) -> bool {
-        let Some(peer) = self.by_id.get_mut(peer) else { return true };
+        let Some(peer) = self.0.get_mut(peer) else { return true };
         peer.in_flight = None;
         !std::mem::replace(&mut peer.is_liar, true)
     }
 
     /// The question under way with this peer, which is over now, if it has this id.
     pub(super) fn finish(&mut self, peer: &P, id: RequestId) -> Option<InFlight> {
-        self.by_id.get_mut(peer)?.in_flight.take_if(|in_flight| in_flight.id == id)
+        self.0.get_mut(peer)?.in_flight.take_if(|in_flight| in_flight.id == id)
     }
 
-    /// A peer answered a question, in time or not.
-    pub(super) fn hear(&mut self, peer: &P) {
-        if let Some(peer) = self.by_id.get_mut(peer) {
-            peer.silences = None;
-        }
-    }
-
-    /// A question that was asked then was answered with blocks.
-    pub(super) fn note_answered(&mut self, since: Moment) {
-        self.answered = self.answered.max(since);
-    }
-
-    /// Gives up questions that take too long. Gives who never answers while others answer what they were asked later: where
-    /// these do not, this node's own line may be bad.
-    pub(super) fn expire(&mut self, now: Moment) -> Vec<P> {
-        let mut silent = Vec::new();
-        for (id, peer) in &mut self.by_id {
-            let late = peer.in_flight.take_if(|in_flight| in_flight.deadline() <= now);
-            let Some(asked) = late else { continue };
-            peer.fail(now);
-            let Some(silences) = &mut peer.silences else { continue };
-            if asked.since < self.answered && matches!(asked.kind, Kind::Claimed | Kind::Again) {
-                *silences += 1;
-                if *silences >= SILENCES_MAX {
-                    *silences = 0;
-                    silent.push(*id);
-                }
+    /// Gives up questions that take too long.
+    pub(super) fn expire(&mut self, now: Moment) {
+        for peer in self.0.values_mut() {
+            if peer.in_flight.take_if(|in_flight| in_flight.deadline() <= now).is_some() {
+                peer.fail(now);
             }
         }
-        silent
     }
 
     pub(super) fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
-        self.by_id.values().filter_map(|peer| peer.in_flight.as_ref())
+        self.0.values().filter_map(|peer| peer.in_flight.as_ref())
     }
 
     /// How many could be asked for this height now.
     pub(super) fn count_idle(&self, now: Moment, height: Height) -> usize {
-        self.by_id.values().filter(|peer| peer.is_idle(now) && peer.claimed >= height).count()
+        self.0.values().filter(|peer| peer.is_idle(now) && peer.claimed >= height).count()
     }
 
     /// Whom to ask for this height: of those that say they have it, one without failures, the fastest
     /// of these. New ones come first, so that their pace becomes known.
     pub(super) fn choose(&self, now: Moment, height: Height) -> Option<P> {
-        let idle =
-            self.by_id.iter().filter(|(_, peer)| peer.is_idle(now) && peer.claimed >= height);
+        let idle = self.0.iter().filter(|(_, peer)| peer.is_idle(now) && peer.claimed >= height);
         idle.min_by_key(|(_, peer)| (peer.failures, peer.pace)).map(|(id, _)| *id)
     }
 
     /// Whom to ask for a height that nobody says to have: who has most.
     pub(super) fn choose_any(&self, now: Moment) -> Option<P> {
-        let idle = self.by_id.iter().filter(|(_, peer)| peer.is_idle(now));
+        let idle = self.0.iter().filter(|(_, peer)| peer.is_idle(now));
         idle.min_by_key(|(_, p)| (p.failures, Reverse(p.claimed), p.pace)).map(|(id, _)| *id)
-    }
-
-    /// Who left a question unanswered, never answered any, and can be asked now.
-    pub(super) fn suspects(&self, now: Moment, height: Height) -> Vec<P> {
-        let is_suspect = |(_, peer): &(&P, &Peer)| {
-            peer.silences.is_some_and(|count| count > 0)
-                && peer.is_idle(now)
-                && peer.claimed >= height
-        };
-        self.by_id.iter().filter(is_suspect).map(|(id, _)| *id).collect()
     }
 
     /// Whether this one can be asked now.
     pub(super) fn is_idle(&self, now: Moment, peer: &P) -> bool {
-        self.by_id.get(peer).is_some_and(|peer| peer.is_idle(now))
+        self.0.get(peer).is_some_and(|peer| peer.is_idle(now))
     }
 
     /// The highest block that a peer says to have which was not found wanting.
     pub(super) fn best_claim(&self) -> Option<Height> {
-        self.by_id.values().filter(|peer| peer.is_trusted()).map(|peer| peer.claimed).max()
+        self.0.values().filter(|peer| peer.is_trusted()).map(|peer| peer.claimed).max()
     }
 
     /// The highest block that any peer says to have.
     pub(super) fn highest_claim(&self) -> Option<Height> {
-        self.by_id.values().filter(|peer| !peer.is_liar).map(|peer| peer.claimed).max()
+        self.0.values().filter(|peer| !peer.is_liar).map(|peer| peer.claimed).max()
     }
 
     /// When a pause ends, of those that last.
     pub(super) fn next_retry(&self, now: Moment) -> Option<Moment> {
-        let pausing = self.by_id.values().filter(|peer| !peer.is_liar && peer.in_flight.is_none());
+        let pausing = self.0.values().filter(|peer| !peer.is_liar && peer.in_flight.is_none());
         pausing.map(|peer| peer.retry_at).filter(|retry_at| *retry_at > now).min()
     }
 }

@@ -63,10 +63,6 @@ impl<P: Copy + Ord> Sync<P> {
         if behind <= FOLLOW_BLOCKS_MAX && is_early {
             return;
         }
-        let from = self.head.max(1);
-        for peer in self.peers.suspects(now, from) {
-            self.send(peer, Request { from, count: 1 }, Kind::Again, now, out);
-        }
         let mut from = self.frontier.height.saturating_add(1);
         while let Some(gap) = self.next_gap(from, last, now) {
             if !self.has_room(gap.from) || !self.ask_for(gap, now, out) {
@@ -113,7 +109,7 @@ impl<P: Copy + Ord> Sync<P> {
             return None;
         }
         let held = self.held.range(from..).next().map(|(height, _)| *height);
-        let asked = self.peers.in_flight().filter(|asked| asked.is_for_progress());
+        let asked = self.peers.in_flight().filter(|asked| asked.kind != Kind::Probe);
         let asked = asked.map(|asked| asked.request.from).filter(|first| *first > from).min();
         let end = held.into_iter().chain(asked).min().map_or(last, |covered| last.min(covered - 1));
         Some(Request { from, count: end - from + 1 })

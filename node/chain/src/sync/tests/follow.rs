@@ -2,10 +2,9 @@
 
 use super::world::{GENESIS, Manner, TestChain, World};
 use crate::sync::{
-    HEDGE_MS, IMPORT_BLOCKS_MAX, Input, Output, PeerFault, Progress, Sync, WINDOW_BLOCKS_MAX,
-    wire::Status,
+    HEDGE_MS, IMPORT_BLOCKS_MAX, Input, Output, Progress, Sync, WINDOW_BLOCKS_MAX, wire::Status,
 };
-use Manner::{Honest, Late, Lossy, Silent};
+use Manner::{Honest, Lossy, Silent};
 
 #[test]
 fn a_late_joiner_fetches_the_chain_from_all_peers_at_once() {
@@ -70,21 +69,6 @@ fn who_does_not_answer_holds_nothing_up_for_long() {
     world.run();
     assert_eq!((world.head, &world.punished[..]), (30, &[][..]));
     assert!(world.now < HEDGE_MS + 1_000, "{}", world.now);
-}
-
-#[test]
-fn who_never_answers_what_others_do_is_named_and_nobody_is_who_is_slow_or_where_nobody_answers() {
-    for (first, named) in [(Silent, &[(0, PeerFault::Silent)][..]), (Late, &[])] {
-        let mut world = World::new(TestChain::new(3_000, &[], 1), &[first, Honest], 1_000);
-        world.greet();
-        world.run();
-        assert_eq!((world.head, &world.punished[..]), (3_000, named));
-    }
-
-    let mut world = World::new(TestChain::new(30, &[], 1), &[Silent; 3], 50);
-    world.greet();
-    world.run();
-    assert_eq!((world.head, &world.punished[..]), (0, &[][..]));
 }
 
 #[test]

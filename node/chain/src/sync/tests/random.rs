@@ -7,7 +7,6 @@ fn manner() -> impl Strategy<Value = Manner> {
     use Manner::*;
     prop::sample::select(vec![
         Honest,
-        Late,
         Lossy,
         Silent,
         Empty,

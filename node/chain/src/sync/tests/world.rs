@@ -2,7 +2,7 @@
 //! virtual time.
 
 use crate::sync::{
-    Alarm, Input, Output, PeerFault, Progress, REQUEST_TIMEOUT_MS, RequestId, Sync, Tip,
+    Alarm, Input, Output, PeerFault, Progress, RequestId, Sync, Tip,
     wire::{Entry, REQUEST_BLOCKS_MAX, Request, Status},
 };
 use codec::Encode;
@@ -147,8 +147,6 @@ pub(super) enum Manner {
     Empty,
     /// With one block, whatever was asked for.
     Short,
-    /// Its answers come too late.
-    Late,
     /// It says to be far higher than it is.
     Boaster,
     /// The last signature of each answer is wrong.
@@ -166,8 +164,8 @@ pub(super) enum Manner {
 impl Manner {
     /// Whether a node must never punish it.
     pub(super) fn is_harmless(self) -> bool {
-        use Manner::{Boaster, Empty, Honest, Late, Lossy, Short};
-        matches!(self, Honest | Late | Lossy | Empty | Short | Boaster)
+        use Manner::{Boaster, Empty, Honest, Lossy, Short, Silent};
+        matches!(self, Honest | Lossy | Silent | Empty | Short | Boaster)
     }
 }
 
@@ -320,7 +318,7 @@ impl World {
         match manner {
             Manner::Silent => return,
             Manner::Lossy if lost => return,
-            Manner::Honest | Manner::Late | Manner::Lossy | Manner::Boaster => {}
+            Manner::Honest | Manner::Lossy | Manner::Boaster => {}
             Manner::Empty => entries.clear(),
             Manner::Short => entries.truncate(1),
             Manner::Forger => {
@@ -353,11 +351,7 @@ impl World {
             Manner::Babbler => {}
         }
         let bytes = if *manner == Manner::Babbler { vec![0xff; 50] } else { entries.encode() };
-        let slow = match manner {
-            Manner::Lossy => 700,
-            Manner::Late => REQUEST_TIMEOUT_MS + 1_000,
-            _ => 0,
-        };
+        let slow = if *manner == Manner::Lossy { 700 } else { 0 };
         let delay_ms = self.delay_ms * (1 + Moment::try_from(peer).expect("few") % 3) + slow;
         self.after(delay_ms, Event::Feed(Input::Response { peer, id, bytes }));
     }
