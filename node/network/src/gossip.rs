@@ -50,8 +50,9 @@ const PACES_MAX: usize = 8_192;
 pub(crate) type Lane = Paced<Behaviour<IdentityTransform, WhitelistSubscriptionFilter>>;
 
 /// Makes the gossipsub of one topic. What was missed is told again or asked for by whoever needs it, so no lists of known
-/// messages are sent or heeded: what is promised in them is never forgotten. It keeps no scores of its own: those are of one topic each, remember every message for
-/// two minutes with all who told it, and stop listening to whom this crate's scores are about to find guilty.
+/// messages are sent or heeded: what is promised in them is never forgotten. It keeps no scores of its own: those are of
+/// one topic each, remember every message for two minutes with all who told it, and stop listening to whom this crate's
+/// scores are about to find guilty.
 pub(crate) fn lane(names: &Names, topic: Topic) -> Lane {
     let bounds = topic.bounds();
     let hash = names.topic(topic).hash();

@@ -291,11 +291,12 @@ impl Bench {
         due: impl Fn(usize) -> Option<Instant>,
     ) -> Result<()> {
         let (end, depth) = (Instant::now() + time, DEPTH * self.clients.len());
+        let due = |number| due(number).filter(|since| *since < end);
         let mut sending = stream::FuturesUnordered::new();
         let mut sent = 0;
-        while Instant::now() < end || due(sent).is_some_and(|since| since < end) {
+        while Instant::now() < end || due(sent).is_some() {
             while sending.len() < depth
-                && let Some(since) = due(sent).filter(|since| *since < end)
+                && let Some(since) = due(sent)
             {
                 let tx = signed.next().context("there are too few transfers")?;
                 let client = self.clients[sent % self.clients.len()].clone();

@@ -21,7 +21,7 @@ pub const AGENT: &str = "//Bob";
 #[derive(Args)]
 #[command(after_help = "Examples:
   artel dev
-  artel dev --base-path ./data --rpc-port 9955 --log info,agent=debug
+  artel dev --base-path ./data --rpc-port 9955 --log info,artel_agent=debug
 
 //Alice validates, //Bob's agent works; //Alice to //Ferdie have tokens. Connect polkadot-js or any
 Substrate client to ws://127.0.0.1:9944.")]

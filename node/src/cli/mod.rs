@@ -148,7 +148,7 @@ pub struct NodeOptions {
     /// Do not serve metrics.
     #[arg(long)]
     pub no_prometheus: bool,
-    /// What is logged: a level, and levels by module, such as info,rpc=debug.
+    /// What is logged: a level, and levels by module, such as info,artel_rpc=debug.
     #[arg(long, short = 'l', value_name = "FILTER", default_value = "info", env = "ARTEL_LOG")]
     pub log: String,
     /// Log as JSON, one object a line.

@@ -1,7 +1,10 @@
 //! How much memory a process has.
 
 use anyhow::{Context, Result};
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 /// Time between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -31,15 +34,16 @@ pub async fn settled_bytes(process: u32) -> Result<u64> {
     Ok(least)
 }
 
-/// Waits until a process has no more resident memory than this, or has had the time for it.
-pub async fn wait_below(process: u32, bytes: u64) -> Result<()> {
-    for _ in 0..LOOKS_MAX {
-        if resident_bytes(process)? <= bytes {
-            break;
+/// Waits until a process has no more resident memory than this, or has had the time for it; gives what it has.
+pub async fn wait_below(process: u32, bytes: u64, longest: Duration) -> Result<u64> {
+    let since = Instant::now();
+    loop {
+        let now = resident_bytes(process)?;
+        if now <= bytes || since.elapsed() >= longest {
+            return Ok(now);
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
-    Ok(())
 }
 
 /// The most resident memory that a process has from now on, until `done` is ready.

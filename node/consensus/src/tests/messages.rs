@@ -1,8 +1,8 @@
 use super::{network::account, wal};
 use crate::{
-    BODY_BYTES_MAX, Body, Config, ConfigError, INTERVAL_MS, Message, MessageError, Proposal,
-    ROUND_MAX, RoundCertificate, RoundReason, SignedProposal, SignedVote, Step, VALIDATORS_MAX,
-    Vote, VoteKind, proposal_bytes, vote_bytes,
+    BODY_BYTES_MAX, Body, Config, ConfigError, Message, MessageError, Proposal, ROUND_MAX,
+    RoundCertificate, RoundReason, SignedProposal, SignedVote, Step, VALIDATORS_MAX, Vote,
+    VoteKind, proposal_bytes, vote_bytes,
 };
 use codec::Encode;
 use primitives::{Certificate, Hash};
@@ -112,7 +112,7 @@ fn settings_are_checked() {
     type Change = fn(&mut Config);
     let changes: [(Change, &str); 4] = [
         (|config| config.pacing.interval_ms = 0, "pacing.interval_ms"),
-        (|config| config.pacing.heartbeat_ms = INTERVAL_MS - 1, "pacing.heartbeat_ms"),
+        (|config| config.pacing.heartbeat_ms = 249, "pacing.heartbeat_ms"),
         (|config| config.timeouts.propose_ms = 9, "timeouts.propose_ms"),
         (|config| config.timeouts.longest_ms = 1_000_000_000, "timeouts.longest_ms"),
     ];

@@ -2,9 +2,9 @@
 
 use super::network::{GENESIS, account, key, validator_set};
 use crate::{
-    Body, Bytes, Config, Consensus, Decided, Fault, INTERVAL_MS, Identity, Input, Message, Output,
-    SignedVote, Step, Time, Timer, TimerKind, Verdict, Vote, VoteKind, WithoutRecord,
-    store::Recovered, vote_bytes,
+    Body, Bytes, Config, Consensus, Decided, Fault, Identity, Input, Message, Output, SignedVote,
+    Step, Time, Timer, TimerKind, Verdict, Vote, VoteKind, WithoutRecord, store::Recovered,
+    vote_bytes,
 };
 use ed25519_dalek::Signer;
 use primitives::{Certificate, Hash};
@@ -237,9 +237,9 @@ fn the_next_height_starts_at_once_when_work_comes_after_the_interval() {
     let (mut consensus, _) = decided();
     let out = step(&mut consensus, 30, committed(false, None));
     let (interval, after_ms) = timer(&out, TimerKind::Interval);
-    assert_eq!(after_ms, INTERVAL_MS - 30, "counted from the height's start");
+    assert_eq!(after_ms, 220, "250 ms after the height's start");
     assert_eq!(timer(&out, TimerKind::Heartbeat).1, 2_970);
-    assert!(!starts_next(&step(&mut consensus, INTERVAL_MS, Input::Elapsed(interval))));
+    assert!(!starts_next(&step(&mut consensus, 250, Input::Elapsed(interval))));
     assert!(starts_next(&step(&mut consensus, 700, Input::WorkWaits)));
 }
 
@@ -249,13 +249,13 @@ fn work_that_comes_early_waits_for_the_interval() {
     let out = step(&mut consensus, 30, committed(false, None));
     let (interval, _) = timer(&out, TimerKind::Interval);
     assert!(!starts_next(&step(&mut consensus, 100, Input::WorkWaits)));
-    assert!(starts_next(&step(&mut consensus, INTERVAL_MS, Input::Elapsed(interval))));
+    assert!(starts_next(&step(&mut consensus, 250, Input::Elapsed(interval))));
 }
 
 #[test]
 fn a_slow_height_is_followed_at_once_if_work_waits() {
     let (mut consensus, _) = decided();
-    assert!(starts_next(&step(&mut consensus, INTERVAL_MS + 1, committed(true, None))));
+    assert!(starts_next(&step(&mut consensus, 251, committed(true, None))));
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn state_that_is_due_starts_the_next_height() {
     let (interval, _) = timer(&out, TimerKind::Interval);
     let (due, after_ms) = timer(&out, TimerKind::Due);
     assert_eq!(after_ms, 900);
-    assert!(!starts_next(&step(&mut consensus, INTERVAL_MS, Input::Elapsed(interval))));
+    assert!(!starts_next(&step(&mut consensus, 250, Input::Elapsed(interval))));
     assert!(starts_next(&step(&mut consensus, 930, Input::Elapsed(due))));
 }
 

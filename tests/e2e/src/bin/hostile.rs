@@ -8,8 +8,8 @@ use std::{process::ExitCode, time::Duration};
 /// Attack a validator of a network at every door that peers have, in every way, and see whether the chain goes on, memory
 /// stays within what the limits allow and is given back, and whoever sends what no honest peer does is banned.
 ///
-/// One JSON line tells of each kind, of what is left after all, and of an attempt to surround a node; the exit code is 1 if a bound does not hold.
-/// Needs root, for network namespaces.
+/// One JSON line tells of each kind, of what is left after all, and of an attempt to surround a node; the exit code is 1 if
+/// a bound does not hold. Needs root, for network namespaces.
 #[derive(Parser)]
 #[command(
     name = "hostile",

@@ -21,6 +21,8 @@ pub const READ_MS_MAX: f64 = 5_000.0;
 pub const TRANSFER_MS_MAX: f64 = 20_000.0;
 /// Most memory that a crowd may leave behind, in bytes.
 pub const LEFT_BYTES_MAX: u64 = 96 << 20;
+/// How long sockets and pages may take to be given back.
+const LEAVING_MAX: Duration = Duration::from_secs(20);
 /// Most memory of one subscription that nothing is sent to but heads.
 pub const SUBSCRIPTION_BYTES_MAX: u64 = 64 << 10;
 /// Most memory that any crowd may take beside its subscriptions, in bytes: what all answers and requests may have together,
@@ -277,7 +279,7 @@ async fn visit(served: &Served, crowd: Crowd, plan: Plan, before_bytes: u64) -> 
     let (peak_bytes, result) = memory::peak_bytes(process, visiting).await?;
     let (count, during) = result?;
     // Sockets are closed and pages given back some time after.
-    memory::wait_below(process, before_bytes + LEFT_BYTES_MAX / 2).await?;
+    memory::wait_below(process, before_bytes + LEFT_BYTES_MAX / 2, LEAVING_MAX).await?;
     let after_bytes = memory::settled_bytes(process).await?;
     Ok(Report { crowd, count, before_bytes, peak_bytes, after_bytes, during })
 }

@@ -176,9 +176,12 @@ pub fn run(plan: &Plan, mut show: impl FnMut(&Report) + Send) -> Result<Rest> {
             .map(Topic::remembered_bytes_max)
             .sum();
         let bound = first + u64::from(plan.attackers) * remembered + WORK_BYTES_MAX;
-        let rest = stage.rest(first, bound, all_held).await?;
+        let since = Instant::now();
+        let rest = memory::wait_below(stage.victim.process, bound, REST_WAIT).await?;
+        let seconds = since.elapsed().as_secs_f64();
         stage.network.stop().await?;
-        Ok(rest)
+        let [first_mib, rest_mib, bound_mib] = [first, rest, bound].map(|bytes| bytes >> 20);
+        Ok(Rest { all_held, first_mib, rest_mib, bound_mib, seconds })
     })?
 }
 
@@ -298,21 +301,6 @@ impl Stage {
             is_provable: bans_due > 0,
             violations,
         })
-    }
-
-    /// Waits until the victim has given back what attackers made it take.
-    async fn rest(&self, first: u64, bound: u64, all_held: bool) -> Result<Rest> {
-        let since = Instant::now();
-        loop {
-            let rest = memory::resident_bytes(self.victim.process)?;
-            let elapsed = since.elapsed();
-            if rest <= bound || elapsed >= REST_WAIT {
-                let [first_mib, rest_mib, bound_mib] = [first, rest, bound].map(|b| b >> 20);
-                let seconds = elapsed.as_secs_f64();
-                return Ok(Rest { all_held, first_mib, rest_mib, bound_mib, seconds });
-            }
-            sleep(LOOK).await;
-        }
     }
 }
 
