@@ -117,10 +117,10 @@ impl Tally {
     fn note(&self, result: &Result<Hash, SubmitError>) {
         match result {
             Ok(_) => self.is_good.store(true, Ordering::Relaxed),
-            // What no state makes valid. The others may have been valid where they came from.
+            // What no state makes valid. The others may have been valid where they came from: even a signature covers the
+            // rules and the block that its era begins with, which here may have changed since or not come yet.
             Err(SubmitError::Invalid(
-                InvalidTransaction::BadProof
-                | InvalidTransaction::Call
+                InvalidTransaction::Call
                 | InvalidTransaction::BadSigner
                 | InvalidTransaction::MandatoryValidation
                 | InvalidTransaction::Custom(runtime::CUSTOM_BAD_ENCODING),

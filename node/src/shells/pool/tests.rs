@@ -59,3 +59,26 @@ fn what_comes_in_is_checked_against_the_head_that_clients_see() {
     stop.cancel();
     pool.join().expect("it does not panic").expect("it ends well");
 }
+
+#[test]
+fn a_message_is_rejected_only_for_what_is_valid_nowhere() {
+    let judged = |errors: &[InvalidTransaction], is_one_good: bool| {
+        let (answer, answered) = oneshot::channel();
+        let tally = Tally::new(answer);
+        if is_one_good {
+            tally.note(&Ok(Hash([1; 32])));
+        }
+        errors.iter().for_each(|error| tally.note(&Err(SubmitError::Invalid(*error))));
+        drop(tally);
+        answered.blocking_recv().expect("it is judged")
+    };
+    for bad in [InvalidTransaction::Call, InvalidTransaction::BadSigner] {
+        assert_eq!(judged(&[bad], false), Verdict::Reject);
+        assert_eq!(judged(&[InvalidTransaction::Stale, bad], true), Verdict::Reject);
+    }
+    // A node that is two blocks behind takes a good mortal one for one of the era before.
+    for elsewhere in [InvalidTransaction::BadProof, InvalidTransaction::AncientBirthBlock] {
+        assert_eq!(judged(&[elsewhere], false), Verdict::Ignore);
+        assert_eq!(judged(&[elsewhere], true), Verdict::Accept);
+    }
+}
