@@ -28,6 +28,8 @@ const HELD: usize = 200;
 const UNDER_WAY: usize = 32;
 /// How long an attacker that is not let in waits before it knocks again.
 const AGAIN: Duration = Duration::from_millis(20);
+/// Messages named in one frame beside messages: as many as its bytes have room for.
+const IDS: usize = 4;
 /// How far ahead of the chain things are that nobody can judge.
 const AHEAD: u32 = 1_000;
 
@@ -372,6 +374,10 @@ impl Attacker {
                 told(&name, &junk)
             }
             Way::Replayed | Way::Slow => told(&name, &sample),
+            Way::Flooding if self.number.is_multiple_of(4) => {
+                let ids: [[u8; 32]; IDS] = self.rng.random();
+                words::control(&name, &ids, self.number / 4)
+            }
             Way::Flooding => {
                 let seed = self.rng.random();
                 let bytes = self.samples.forged(topic, self.number, AHEAD, VALIDATORS_MAX, seed);

@@ -87,6 +87,20 @@ pub fn told(topic: &str, data: &[u8]) -> Vec<u8> {
     framed(&field(2, &[field(2, data), field(4, topic.as_bytes())].concat()))
 }
 
+/// What gossip says beside messages: which ones are there, wanted and not wanted, and who is in the topic's mesh.
+pub fn control(topic: &str, ids: &[[u8; 32]], kind: u64) -> Vec<u8> {
+    let ids = |number| ids.iter().flat_map(|id| field(number, id)).collect::<Vec<_>>();
+    let topic = field(1, topic.as_bytes());
+    let said = match kind % 5 {
+        0 => field(1, &[topic, ids(2)].concat()),
+        1 => field(2, &ids(1)),
+        2 => field(3, &topic),
+        3 => field(4, &[topic, number_field(3, usize::MAX)].concat()),
+        _ => field(5, &ids(1)),
+    };
+    framed(&field(3, &said))
+}
+
 /// A question to the DHT: who is near a key?
 pub fn find_node(key: &[u8]) -> Vec<u8> {
     framed(&[number_field(1, 4), field(2, key)].concat())
