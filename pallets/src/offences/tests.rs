@@ -47,9 +47,8 @@ fn an_equivocator_is_slashed_once_however_often_it_is_reported() {
     assert_eq!(before.0 - total(&world, guilty), lost_own);
     assert_eq!(before.1 - total(&world, party(0)), lost_by_nominator);
     let all = lost_own + lost_by_nominator;
-    let share = |lost: u128| lost * u128::from(REPORTER_PPM) / 1_000_000;
-    let own_report = reporter == guilty;
-    let reward = share(lost_by_nominator) + if own_report { 0 } else { share(lost_own) };
+    let part = lost_own * u128::from(REPORTER_PPM) / 1_000_000;
+    let reward = if reporter == guilty { 0 } else { part };
     assert_eq!(world.free(reporter).get() - free, reward);
     assert_eq!(in_treasury(&world).get() - before.2, all - reward);
     // It is no candidate any more, and may not be one.

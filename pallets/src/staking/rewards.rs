@@ -35,7 +35,9 @@ pub(super) fn credit_author(cx: &mut Ctx) {
     let credit = session::take_credit(cx);
     let Some(active) = ACTIVE_ERA.get(cx).filter(|_| credit > 0) else { return };
     let mut points = ERAS_REWARD_POINTS.get(cx, &active.index).unwrap_or_default();
-    points.total = points.total.saturating_add(credit);
+    // Parts of a sum that stood still would be more than the whole.
+    let Some(total) = points.total.checked_add(credit) else { return };
+    points.total = total;
     let own = points.individual.entry(cx.block.author).or_default();
     *own = own.saturating_add(credit);
     ERAS_REWARD_POINTS.set(cx, &active.index, &points);

@@ -11,8 +11,8 @@ use super::{
 use crate::{balances, balances::HoldReason, system::HookWork, treasury};
 use framework::prelude::*;
 
-/// The reporter's part of what is taken, in parts per million: FRAME's `SlashRewardFraction`. The rest is the
-/// treasury's.
+/// The reporter's part of what is taken of the offender's own stake, in parts per million, as FRAME's
+/// `SlashRewardFraction`. The rest is the treasury's.
 pub const REPORTER_PPM: u32 = 100_000;
 /// How many eras an equivocator may not validate: as long as evidence may come.
 pub const JAIL_ERAS: EraIndex = crate::session::EVIDENCE_SESSIONS_MAX;
@@ -88,8 +88,8 @@ fn take_page(cx: &mut Ctx, (era, validator): (EraIndex, AccountId), mut slash: S
     }
     let page = ERAS_STAKERS_PAGED.get(cx, &(era, validator, slash.next_page));
     for other in page.unwrap_or_default().others {
-        let amount = share(other.value);
-        ledger::take(cx, &other.who, amount, era, slash.reporter.as_ref());
+        // Nothing of this is the reporter's: a validator could have itself reported, and gain what others lose.
+        ledger::take(cx, &other.who, share(other.value), era, None);
     }
     slash.next_page = slash.next_page.saturating_add(1);
     if slash.next_page < exposed.page_count {
