@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result, ensure};
 use primitives::{
-    AccountId, Hash,
+    AccountId, Hash, Moment,
     crypto::{
         pair::{Ed25519Pair, Sr25519Pair},
         session::SessionKeys,
@@ -104,9 +104,9 @@ impl StoredKey {
         Ok(Self { account, vote_key, vrf_key, secret, created_ms: now_ms() })
     }
 
-    /// How long ago it was made.
-    pub fn age(&self) -> Duration {
-        Duration::from_millis(now_ms().saturating_sub(self.created_ms))
+    /// How old it is by the chain's time: in a state older than that, a key that was registered would be unknown.
+    pub fn age(&self, time_ms: Moment) -> Duration {
+        Duration::from_millis(time_ms.saturating_sub(self.created_ms))
     }
 
     /// What it signs with.
@@ -136,10 +136,11 @@ impl StoredKey {
         Ok(path)
     }
 
-    /// Removes its file.
-    pub fn remove(&self, folder: &Path) -> Result<()> {
+    /// Gives its file a name that ends in `.unused`, by which no node takes it up.
+    pub fn retire(&self, folder: &Path) -> Result<()> {
         let path = self.path(folder);
-        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+        fs::rename(&path, path.with_extension("unused"))
+            .with_context(|| format!("cannot rename {}", path.display()))
     }
 
     fn path(&self, folder: &Path) -> PathBuf {

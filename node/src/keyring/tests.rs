@@ -14,6 +14,18 @@ fn the_development_chains_validator_has_the_keys_of_alice() {
 }
 
 #[test]
+fn a_key_that_is_retired_is_taken_up_no_more_and_not_lost() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let key = StoredKey::generate(AccountId([1; 32])).expect("the system has randomness");
+    let path = key.write(folder.path()).expect("written");
+    assert_eq!(key.age(key.created_ms + 5), Duration::from_millis(5));
+    assert_eq!(key.age(key.created_ms - 5), Duration::ZERO, "the chain may be far behind");
+    key.retire(folder.path()).expect("it is there");
+    assert!(read_folder(folder.path()).expect("a folder").is_empty());
+    assert!(path.with_extension("unused").exists());
+}
+
+#[test]
 fn a_key_that_comes_into_the_folder_is_noticed_and_nobody_else_can_read_it() {
     let folder = TempDir::new().expect("a temporary folder");
     let folder = folder.path().join(FOLDER);

@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use client::pallets::session;
+use client::pallets::{session, timestamp};
 use client::{Client, Receipt};
 use codec::Encode;
 use framework::StateRead;
@@ -153,6 +153,7 @@ pub async fn rotate(args: RotateArgs) -> Result<()> {
     let signer = signer.pair()?;
     let account = signer.account();
     let client = connection.client().await?;
+    let time_ms = client.query(None, |state: &dyn StateRead| timestamp::now(state)).await?;
     let mut interrupted = None;
     for stored in read_folder(&folder)? {
         ensure!(
@@ -162,7 +163,7 @@ pub async fn rotate(args: RotateArgs) -> Result<()> {
             stored.account
         );
         match standing(&client, &stored).await? {
-            Standing::Unknown if stored.age() > UNKNOWN_KEPT => stored.remove(&folder)?,
+            Standing::Unknown if stored.age(time_ms) > UNKNOWN_KEPT => stored.retire(&folder)?,
             Standing::Unknown => interrupted = Some(stored),
             // One that is older than this was not interrupted: it was replaced before it ever counted.
             Standing::InUse | Standing::Registered { .. } | Standing::Replaced => {
