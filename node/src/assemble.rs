@@ -262,12 +262,13 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
             })?;
         }
         check_keys(account, &signer, &head, &spec.id);
-        let without = match (head.height, sign_without_guard) {
-            (0, _) => WithoutRecord::NewChain,
-            (_, true) => WithoutRecord::Override,
-            (_, false) => WithoutRecord::ExistingChain { started_ms: clock.now_ms() },
+        let without = match sign_without_guard {
+            true => WithoutRecord::Override,
+            false => WithoutRecord::Wait { started_ms: clock.now_ms() },
         };
-        if head.height > 0 && recovered.guard.is_none() && !sign_without_guard {
+        if sign_without_guard {
+            tracing::warn!(%account, "signing whatever is forgotten of what was signed, as told");
+        } else if head.height > 0 && recovered.guard.is_none() {
             tracing::warn!(
                 "the last-signed guard is missing, so this validator signs nothing until it sees others \
                  go on; if it is the chain's only validator, start it with --sign-without-guard"

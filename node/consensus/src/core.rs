@@ -40,7 +40,7 @@ pub struct Consensus {
 }
 
 impl Consensus {
-    /// Consensus with what a store held; `without` counts if that was no guard record.
+    /// Consensus with what a store held; `without` counts if that says nothing of what was signed.
     pub fn new(
         config: Config,
         identity: Identity,
@@ -326,10 +326,17 @@ impl Consensus {
             self.host.harvest(state);
         }
         let recovered = std::mem::take(&mut self.recovered);
+        // The log may be of the height before, which was decided before the guard's record was on disk.
+        for signed in Replay::new(&recovered, self.host.account()).own_messages() {
+            self.host.guard.observe(Signed::clone(signed));
+        }
         let records: Vec<_> =
             recovered.into_iter().filter(|record| record.height == height).collect();
         self.host.start_height(height, records.is_empty());
         self.host.alone = self.host.is_alone(&validators);
+        if records.is_empty() && !self.host.alone {
+            self.host.guard.on_no_log(height);
+        }
         self.host.vote_key = validators.get(&self.host.account()).map(|member| member.vote_key);
         let members = Members::new(validators);
         let enabled = self.host.guard.may_sign(height);
@@ -370,9 +377,6 @@ impl Consensus {
         let replay = Replay::new(&records, self.host.account());
         for (block, round, bytes, progress) in replay.bodies() {
             self.host.bodies.hold(block, round, bytes, progress, None);
-        }
-        for signed in replay.own_messages() {
-            self.host.guard.observe(Signed::clone(signed));
         }
         let inputs: Vec<_> = records.iter().filter_map(Replay::input).collect();
         let binding = records.iter().filter(|record| Replay::binds(record));

@@ -91,7 +91,7 @@ impl Custody {
     ) -> Result<Self, GuardError> {
         let stored = stored.map(|mut bytes| Record::decode_all(&mut bytes)).transpose()?;
         let guard = stored.as_ref().map(|record| record.guard.as_slice());
-        let guard = Guard::new(genesis, account, guard, WithoutRecord::NewChain)?;
+        let guard = Guard::new(genesis, account, guard, WithoutRecord::Override)?;
         let dirty = stored.is_none();
         let lease = stored.map(|record| record.lease).unwrap_or_default();
         Ok(Self { account, guard, lease, dirty, heard: now, signed: now })

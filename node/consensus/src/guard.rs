@@ -20,6 +20,8 @@ const SIGNED_MAX: usize = 3;
 /// How far above the first block that proves life a validator without a record starts to sign:
 /// anything that it may have signed before it lost the record is then below.
 const SAFE_DISTANCE: Height = 2;
+/// The first height that is decided.
+const FIRST: Height = 1;
 
 /// A place where a validator signs at most one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -49,15 +51,22 @@ impl Signed {
         }
     }
 
-    fn signature(&self) -> Signature {
+    pub(crate) fn signature(&self) -> Signature {
         match self {
             Self::Vote(signed) => signed.signature,
             Self::Proposal(signed) => signed.signature,
         }
     }
 
-    fn slot(&self) -> Slot {
+    pub(crate) fn slot(&self) -> Slot {
         self.content().slot()
+    }
+
+    pub(crate) fn validator(&self) -> AccountId {
+        match self {
+            Self::Vote(signed) => signed.vote.validator,
+            Self::Proposal(signed) => signed.proposal.proposer,
+        }
     }
 }
 
@@ -91,14 +100,12 @@ pub enum GuardError {
     Inconsistent,
 }
 
-/// What is known about earlier runs when there is no record.
+/// What to do where no record says what this validator signed last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WithoutRecord {
-    /// This node has just created the chain's genesis: nothing was ever signed.
-    NewChain,
-    /// The chain exists, and so may signatures of a former life of this validator. It waits for a
-    /// certified block with a time after this moment, then signs from two heights above on.
-    ExistingChain {
+    /// There may be signatures of a former life. It signs at the first height of a chain and goes on from there; anywhere
+    /// else it waits for a certified block with a time after this moment, then signs from two heights above on.
+    Wait {
         /// Start of this process on the chain's clock, in milliseconds.
         started_ms: Moment,
     },
@@ -115,8 +122,8 @@ pub enum Refusal {
     /// A later slot was signed.
     #[error("something is signed at a later height, round or step")]
     Passed,
-    /// No record, and the chain has not moved far enough yet.
-    #[error("what was signed before is unknown, and the chain is not yet two blocks past it")]
+    /// The record or the log is lost, or another node signs too, and the chain has not moved far enough since.
+    #[error("what was signed before is unknown, and the chain is not yet past it")]
     Waiting,
     /// Nothing speaks against it, but there is no signature.
     #[error(transparent)]
@@ -136,6 +143,7 @@ enum Armed {
 pub(crate) struct Guard {
     record: GuardRecord,
     armed: Armed,
+    is_sworn: bool,
     dirty: bool,
 }
 
@@ -146,20 +154,10 @@ impl Guard {
         stored: Option<&[u8]>,
         without: WithoutRecord,
     ) -> Result<Self, GuardError> {
-        let Some(stored) = stored else {
-            if without == WithoutRecord::Override {
-                tracing::warn!(%validator, "signing without a last-signed record, as told");
-            }
-            let (armed, dirty) = match without {
-                WithoutRecord::NewChain | WithoutRecord::Override => (Armed::From(0), true),
-                WithoutRecord::ExistingChain { started_ms } => {
-                    (Armed::AfterBlockOf(started_ms), false)
-                }
-            };
-            let record = GuardRecord { genesis, validator, signed: Vec::new() };
-            return Ok(Self { record, armed, dirty });
+        let record = match stored {
+            Some(mut bytes) => GuardRecord::decode_all(&mut bytes)?,
+            None => GuardRecord { genesis, validator, signed: Vec::new() },
         };
-        let record = GuardRecord::decode_all(&mut &stored[..])?;
         if (record.genesis, record.validator) != (genesis, validator) {
             let GuardRecord { genesis, validator, .. } = record;
             return Err(GuardError::Foreign { validator, genesis });
@@ -171,7 +169,14 @@ impl Guard {
         if slots.len() > SIGNED_MAX || !slots.windows(2).all(one_round) {
             return Err(GuardError::Inconsistent);
         }
-        Ok(Self { record, armed: Armed::From(0), dirty: false })
+        let is_sworn = without == WithoutRecord::Override;
+        let armed = match without {
+            WithoutRecord::Wait { started_ms } if slots.is_empty() => {
+                Armed::AfterBlockOf(started_ms)
+            }
+            WithoutRecord::Wait { .. } | WithoutRecord::Override => Armed::From(0),
+        };
+        Ok(Self { record, armed, is_sworn, dirty: false })
     }
 
     /// The last thing signed.
@@ -181,7 +186,15 @@ impl Guard {
 
     /// Whether anything may be signed at this height.
     pub(crate) fn may_sign(&self, height: Height) -> bool {
-        matches!(self.armed, Armed::From(from) if height >= from)
+        match self.armed {
+            Armed::From(from) => height >= from,
+            // Until then what is signed is of this life.
+            Armed::AfterBlockOf(_) => {
+                let before = height.saturating_sub(1);
+                let follows = |last: Slot| (before..=height).contains(&last.height);
+                height == FIRST || self.last().is_some_and(follows)
+            }
+        }
     }
 
     /// A block is certified and was stamped at this time.
@@ -189,9 +202,30 @@ impl Guard {
         if let Armed::AfterBlockOf(started_ms) = self.armed
             && stamp_ms > started_ms
         {
-            let from = height.saturating_add(SAFE_DISTANCE);
+            let is_mine = self.last().is_some_and(|last| last.height == height);
+            let from = height.saturating_add(if is_mine { 1 } else { SAFE_DISTANCE });
             tracing::info!(height, from, "signing starts without a last-signed record");
             self.armed = Armed::From(from);
+        }
+    }
+
+    /// The log of a height is not there. If something was signed at it, the block that this validator was locked on is
+    /// forgotten: another vote could fork the chain, so the rest of the height is left to others.
+    pub(crate) fn on_no_log(&mut self, height: Height) {
+        if !self.is_sworn && self.last().is_some_and(|last| last.height == height) {
+            tracing::warn!(
+                height,
+                "the write-ahead log of a height at which something was signed is lost: nothing more is signed at it"
+            );
+            self.armed = Armed::From(height.saturating_add(1));
+        }
+    }
+
+    /// Another node signed in this validator's name, at a height at which this one may not sign yet: it waits for that one
+    /// to be gone.
+    pub(crate) fn on_twin(&mut self, height: Height) {
+        if let Armed::From(from) = &mut self.armed {
+            *from = height.saturating_add(SAFE_DISTANCE).max(*from);
         }
     }
 
@@ -215,6 +249,16 @@ impl Guard {
     /// Whether exactly this is among what was signed in the last round.
     pub(crate) fn has(&self, signed: &Signed) -> bool {
         self.record.signed.contains(signed)
+    }
+
+    /// Whether somebody else must have signed this: another content in a slot that is signed, or anything in a later one.
+    /// What is in an earlier one may be forgotten.
+    pub(crate) fn is_foreign(&self, signed: &Signed) -> bool {
+        let slot = signed.slot();
+        match self.record.signed.iter().find(|mine| mine.slot() == slot) {
+            Some(mine) => mine.content() != signed.content(),
+            None => self.last().is_none_or(|last| slot > last),
+        }
     }
 
     /// Learn from the write-ahead log what was signed, if it is newer than the record: a crash can

@@ -247,6 +247,16 @@ pub enum Fault {
         /// The height at which this validator was.
         reached: Height,
     },
+    /// Another node signs with a key that this node alone should have.
+    #[error(
+        "another node signs as this validator: it signed at height {}, round {}; two nodes with one key sign two \
+         things sooner or later, which is punished: stop one of them for good, then start the other again",
+        slot.height, slot.round
+    )]
+    Twin {
+        /// What it signed, which is after all that this node did.
+        slot: Slot,
+    },
     /// Malachite broke off in a way from which it can't go on.
     #[error("consensus broke off at height {height}: {reason}")]
     Broken {

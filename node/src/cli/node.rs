@@ -67,7 +67,7 @@ pub struct SessionKeyArgs {
     /// The account that staked, where a signer has the keys.
     #[arg(long, value_name = "ACCOUNT", env = "ARTEL_VALIDATOR", requires = "remote_signer")]
     validator: Option<AccountId>,
-    /// Sign although the last-signed guard is missing. Only if no other node has this key: a
+    /// Sign although the last-signed guard or the write-ahead log is missing. Only if no other node has this key: a
     /// validator that signs twice loses its stake.
     #[arg(long)]
     sign_without_guard: bool,

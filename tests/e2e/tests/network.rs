@@ -154,7 +154,7 @@ async fn stake(client: &Client, account: AccountId) -> Balance {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_validator_that_votes_twice_is_proven_on_chain_and_loses_stake() {
     let folder = TempDir::new().expect("a temporary folder");
-    let network = start(folder.path(), 4, 0, 0).await;
+    let mut network = start(folder.path(), 4, 0, 0).await;
     let client = network.members[0].client().await.expect("it serves");
     let keys = |number| session_keys(&validator_uri(number)).expect("a secret URI");
     let (liar, honest) = (keys(4), [1, 2, 3].map(|number| keys(number).account));
@@ -199,6 +199,19 @@ async fn a_validator_that_votes_twice_is_proven_on_chain_and_loses_stake() {
     for account in honest {
         assert_eq!(stake(&client, account).await, before, "{account} is honest");
     }
+    // Its node sees that it is not alone with its key, and signs nothing more.
+    let ended = async {
+        loop {
+            if let Some(ended) = network.ended() {
+                return ended;
+            }
+            sleep(LOOK).await;
+        }
+    };
+    let (name, last) = timeout(WAIT, ended).await.expect("it ends");
+    let says_why = last.contains("another node signs as this validator");
+    assert!(name == "validator-4" && says_why, "{name}: {last}");
+    network.kill(3).expect("it has ended");
     transfer(&client).await.expect("the others go on");
-    network.stop().await.expect("all nodes stop in order");
+    network.stop().await.expect("all others stop in order");
 }

@@ -1,11 +1,14 @@
 //! One node: its keys, its disk, and what runs on it.
 
-use crate::plan::Ablation;
+use crate::plan::{Ablation, Sim};
 use chain::{Chain, Config, Head, PooledTx, Received, sync};
-use consensus::{Body, Consensus, Identity, WithoutRecord, store::MemoryStore};
+use consensus::{
+    Body, Consensus, Content, Identity, LocalSigner, Slot, Unsigned, VoteSigner, WithoutRecord,
+    store::MemoryStore,
+};
 use pallets::staking::GenesisValidator;
 use primitives::{
-    AccountId, Balance, Evidence, Hash, Height, Moment, OpaqueTransaction,
+    AccountId, Balance, Evidence, Hash, Height, Moment, OpaqueTransaction, VoteSignature,
     crypto::{
         hash::blake2_256,
         pair::{Ed25519Pair, Sr25519Pair},
@@ -91,6 +94,24 @@ pub(crate) struct Node {
     pub(crate) crash: Option<crate::plan::Crash>,
 }
 
+/// The honest one of a liar's two signers. What the other signed comes back to it, and does not stop it.
+struct OneOfTwo(LocalSigner);
+
+impl VoteSigner for OneOfTwo {
+    fn sign(
+        &mut self,
+        key: &[u8; 32],
+        content: &Content,
+        known: Option<Slot>,
+    ) -> Result<VoteSignature, Unsigned> {
+        self.0.sign(key, content, known)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
 /// What a node loses when it stops.
 pub(crate) struct Running {
     pub(crate) chain: Chain,
@@ -131,7 +152,8 @@ impl Node {
         &mut self,
         number: usize,
         genesis: &Genesis,
-        ablation: Ablation,
+        plan: &Sim,
+        now: Moment,
     ) -> Result<(), String> {
         self.life += 1;
         let config = Config {
@@ -146,13 +168,21 @@ impl Node {
             false => None,
             true => {
                 let mut recovered = self.store.recover().map_err(|error| error.to_string())?;
-                if ablation == Ablation::NoReplay {
+                if plan.ablation == Ablation::NoReplay {
                     recovered.records.clear();
                 }
                 let key = ed25519_dalek::SigningKey::from_bytes(&vote_seed(number));
                 let (genesis, account) = (chain.genesis(), account(number));
-                let identity = Identity::local(genesis, account, key);
-                let without = WithoutRecord::NewChain;
+                let signer = LocalSigner { genesis, key };
+                let signer: Box<dyn VoteSigner> = match plan.equivocators.contains(&number) {
+                    true => Box::new(OneOfTwo(signer)),
+                    false => Box::new(signer),
+                };
+                let identity = Identity { genesis, account, signer };
+                let without = match plan.ablation {
+                    Ablation::NoLogAndNoGuard => WithoutRecord::Override,
+                    _ => WithoutRecord::Wait { started_ms: self.clock(now) },
+                };
                 let config = consensus::Config::default();
                 let consensus = Consensus::new(config, identity, recovered, without);
                 Some(consensus.map_err(|error| error.to_string())?)

@@ -24,6 +24,8 @@ pub struct Outcome {
     pub crashes: u64,
     /// Of these, how many tore the log's last append.
     pub torn: u64,
+    /// And how many lost what they had signed.
+    pub forgotten: u64,
     /// Partitions.
     pub partitions: u64,
     /// Slots in which a liar sent two things.
@@ -86,6 +88,7 @@ impl Table {
         sums.transactions += outcome.transactions;
         sums.crashes += outcome.crashes;
         sums.torn += outcome.torn;
+        sums.forgotten += outcome.forgotten;
         sums.partitions += outcome.partitions;
         sums.equivocations += outcome.equivocations;
         sums.evidence += outcome.evidence;
@@ -115,6 +118,7 @@ impl fmt::Display for Table {
             ("transactions", sums.transactions),
             ("crashes", sums.crashes),
             ("  of these torn", sums.torn),
+            ("  without records", sums.forgotten),
             ("partitions", sums.partitions),
             ("equivocations", sums.equivocations),
             ("evidence", sums.evidence),

@@ -65,6 +65,8 @@ pub(crate) struct Crash {
     /// If the output appends to the log, how many bytes still get there.
     pub(crate) torn_bytes: usize,
     pub(crate) down_ms: u64,
+    /// Whether all is lost that says what it has signed, but not the chain.
+    pub(crate) forgets: bool,
 }
 
 /// What is taken from the validators to see that it matters.
@@ -73,7 +75,7 @@ pub enum Ablation {
     /// Nothing.
     #[default]
     None,
-    /// A crash loses log and guard, and nobody notices.
+    /// A crash loses log and guard, and validators are told to sign all the same.
     NoLogAndNoGuard,
     /// A crash loses the log.
     NoLog,
@@ -193,7 +195,15 @@ impl Sim {
     pub fn crash_for(mut self, node: usize, when: When, down_ms: u64) -> Self {
         let mut random = Random::new(self.seed ^ u64::try_from(self.actions.len()).unwrap_or(0));
         let (outputs, torn_bytes) = (random.below(12), random.index(400));
-        let crash = Crash { node, outputs, torn_bytes, down_ms };
+        let crash = Crash { node, outputs, torn_bytes, down_ms, forgets: false };
+        self.actions.push((when, Action::Crash(crash)));
+        self
+    }
+
+    /// A validator loses what it has signed, and knows that it has, and is back after a second.
+    #[must_use]
+    pub fn forget(mut self, node: usize, when: When) -> Self {
+        let crash = Crash { node, outputs: 3, torn_bytes: 0, down_ms: secs(1), forgets: true };
         self.actions.push((when, Action::Crash(crash)));
         self
     }
@@ -351,6 +361,9 @@ impl Sim {
                 plan.actions.push((later, Action::Join { node }));
             }
         }
+        if random.chance(30) {
+            plan.draw_loss(random);
+        }
         plan
     }
 
@@ -382,9 +395,28 @@ impl Sim {
             outputs: random.below(25),
             torn_bytes: random.index(600),
             down_ms: random.between(20, 6_000),
+            forgets: false,
         };
         let when = draw_time(random);
         self.actions.push((when, Action::Crash(crash)));
+    }
+
+    /// A validator loses its records. Until it has seen the others go on it is as if it were away, and so is one that has
+    /// just joined.
+    fn draw_loss(&mut self, random: &mut Random) {
+        let node = random.index(self.powers.len());
+        let away: Vec<usize> = self.late.keys().copied().chain([node]).collect();
+        let crash = Crash {
+            node,
+            outputs: random.below(25),
+            torn_bytes: 0,
+            down_ms: random.between(20, 6_000),
+            forgets: true,
+        };
+        let when = draw_time(random);
+        if self.has_quorum_without(&away) {
+            self.actions.push((when, Action::Crash(crash)));
+        }
     }
 
     fn draw_partition(&mut self, random: &mut Random) {
@@ -406,7 +438,8 @@ impl Sim {
         let down_ms = random.between(5_000, 25_000);
         for node in 0..self.powers.len() / 2 {
             let (outputs, torn_bytes) = (random.below(6), random.index(600));
-            self.actions.push((when, Action::Crash(Crash { node, outputs, torn_bytes, down_ms })));
+            let crash = Crash { node, outputs, torn_bytes, down_ms, forgets: false };
+            self.actions.push((when, Action::Crash(crash)));
         }
     }
 

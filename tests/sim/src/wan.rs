@@ -112,7 +112,7 @@ struct Net {
 pub fn measure(validators: usize, heights: Height, seed: u64) -> Latency {
     let nodes = (0..validators).map(|number| {
         let identity = Identity::local(GENESIS, account(number), key(number));
-        let (recovered, without) = (Recovered::default(), WithoutRecord::NewChain);
+        let (recovered, without) = (Recovered::default(), WithoutRecord::Wait { started_ms: 0 });
         let consensus = Consensus::new(Config::default(), identity, recovered, without);
         let consensus = consensus.expect("there is no record to be wrong");
         Node { consensus, busy_until_us: 0, committed_us: None, height: 0 }

@@ -329,8 +329,8 @@ impl World {
         if self.nodes[node].running.is_some() {
             return;
         }
-        let ablation = self.plan.ablation;
-        if let Err(error) = self.nodes[node].start(node, &self.genesis, ablation) {
+        let started = self.nodes[node].start(node, &self.genesis, &self.plan, self.now);
+        if let Err(error) = started {
             return self.oracle.fail(format!("node {node} does not start: {error}"));
         }
         let life = self.nodes[node].life;
@@ -352,7 +352,7 @@ impl World {
             crash.outputs -= 1;
             return false;
         }
-        let Crash { torn_bytes, down_ms, .. } = *crash;
+        let Crash { torn_bytes, down_ms, forgets, .. } = *crash;
         this.crash = None;
         if let Some(bytes) = torn {
             this.store.append_torn(bytes, torn_bytes);
@@ -363,6 +363,12 @@ impl World {
         }
         if self.plan.ablation == Ablation::NoLogAndNoGuard {
             this.store.lose_guard();
+        }
+        // Nobody knows at the first height that it is not the first time.
+        if forgets && this.height().is_some_and(|height| height > 0) {
+            this.store.lose_wal();
+            this.store.lose_guard();
+            self.oracle.outcome.forgotten += 1;
         }
         this.stop();
         self.oracle.outcome.crashes += 1;

@@ -116,9 +116,6 @@ impl Host {
         if reset_log {
             self.out.push(Output::ResetWal);
         }
-        // A new record is on disk before the first block is, so that only a lost one is ever
-        // missing.
-        self.out.extend(self.guard.take_changed().map(Output::WriteGuard));
         let stopped = self.timers.stop_pacing();
         self.out.extend(stopped.into_iter().map(Output::Cancel));
         self.bodies.start_height(height);

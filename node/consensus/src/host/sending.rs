@@ -4,13 +4,13 @@ use super::{Host, UNSIGNED};
 use crate::{
     context::{self, Context, Height as MHeight, round_number},
     guard::Signed,
-    io::Output,
+    io::{Fault, Output},
     message::{Body, Message, SignedProposal, SignedVote},
     wal::{ElapsedStep, Entry, Record},
 };
 use arc_malachitebft_core_consensus as mc;
 use arc_malachitebft_core_types as mt;
-use primitives::{AccountId, Hash};
+use primitives::Hash;
 
 impl Host {
     pub(super) fn append(&mut self, height: MHeight, input: &mc::Input<Context>) {
@@ -44,26 +44,42 @@ impl Host {
         self.write(Record { height: height.0, entry });
     }
 
-    fn vote_entry(&self, vote: SignedVote) -> Entry {
-        let is_twins = self.is_twins(&vote.vote.validator, || Signed::Vote(vote.clone()));
+    fn vote_entry(&mut self, vote: SignedVote) -> Entry {
+        let is_twins = self.is_twins(&Signed::Vote(vote.clone()));
         if is_twins { Entry::TwinVote(vote) } else { Entry::Vote(vote) }
     }
 
-    fn proposal_entry(&self, proposal: SignedProposal) -> Entry {
-        let proposer = &proposal.proposal.proposer;
-        let is_twins = self.is_twins(proposer, || Signed::Proposal(proposal.clone()));
+    fn proposal_entry(&mut self, proposal: SignedProposal) -> Entry {
+        let is_twins = self.is_twins(&Signed::Proposal(proposal.clone()));
         if is_twins { Entry::TwinProposal(proposal) } else { Entry::Proposal(proposal) }
     }
 
     /// Whether a message in this validator's name was signed for another node of it.
-    fn is_twins(&self, validator: &AccountId, signed: impl FnOnce() -> Signed) -> bool {
-        if *validator != self.account() {
+    fn is_twins(&mut self, signed: &Signed) -> bool {
+        if signed.validator() != self.account() {
             return false;
         }
-        let signed = signed();
         let was_logged =
-            self.replay.as_ref().is_some_and(|replay| replay.own_messages().contains(&signed));
-        !self.guard.has(&signed) && !was_logged
+            self.replay.as_ref().is_some_and(|replay| replay.own_messages().contains(signed));
+        let is_twins = !self.guard.has(signed) && !was_logged;
+        let is_exclusive = !self.identity.signer.is_shared();
+        // Our own where the guard refused comes without a signature.
+        if is_twins && is_exclusive && signed.signature() != UNSIGNED && self.replay.is_none() {
+            self.on_twin(signed);
+        }
+        is_twins
+    }
+
+    /// Somebody else may have the key that is this node's alone.
+    fn on_twin(&mut self, signed: &Signed) {
+        let slot = signed.slot();
+        if !self.guard.may_sign(slot.height) {
+            let height = slot.height;
+            tracing::warn!(height, "another node signs with this validator's key: this one waits");
+            self.guard.on_twin(height);
+        } else if self.guard.is_foreign(signed) {
+            self.fault = Some(Fault::Twin { slot });
+        }
     }
 
     pub(super) fn write(&mut self, record: Record) {

@@ -9,8 +9,9 @@ const OUTPUTS_OF_FOUR: u64 = 36;
 const FOUR: [u64; 4] = [10, 11, 12, 13];
 
 /// Run until everybody is three heights above the crash or more.
-fn run(powers: &[u64], crash: Crash) -> Network {
+fn run(powers: &[u64], crash: Crash, is_sworn: bool) -> Network {
     let mut network = Network::new(powers, crash.before_output);
+    network.is_sworn = is_sworn;
     network.crashes = vec![crash];
     assert!(network.run_until(if powers.len() == 1 { 7 } else { 4 }), "stuck after {crash:?}");
     network.check();
@@ -29,7 +30,7 @@ fn check_all(powers: &[u64], outputs: u64, losses: Losses) {
             }
             let node = usize::try_from(before_output).expect("few outputs") % powers.len();
             let crash = Crash { node, before_output, torn_bytes, down_ms: 40, losses };
-            let network = run(powers, crash);
+            let network = run(powers, crash, false);
             assert!(network.double_signs.is_empty(), "{crash:?}: {:?}", network.double_signs);
             assert!(network.evidence.is_empty(), "an honest node is accused after {crash:?}");
             appends = network.crash_tore_log;
@@ -79,11 +80,11 @@ fn the_log_alone_prevents_double_signing() {
 
 /// That the oracle sees anything at all.
 #[test]
-fn without_log_and_guard_a_crash_leads_to_double_signing() {
+fn without_log_and_guard_a_crash_leads_to_double_signing_by_those_told_to_sign() {
     let losses = Losses { wal: true, guard: true };
     let double_signs: BTreeSet<_> = (0..OUTPUTS_OF_FOUR)
         .map(|before_output| Crash { node: 0, before_output, torn_bytes: 0, down_ms: 40, losses })
-        .flat_map(|crash| run(&FOUR, crash).double_signs)
+        .flat_map(|crash| run(&FOUR, crash, true).double_signs)
         .collect();
     assert!(!double_signs.is_empty());
     assert!(double_signs.iter().all(|(node, ..)| *node == 0));

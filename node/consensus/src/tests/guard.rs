@@ -17,7 +17,7 @@ fn prevote(height: Height, round: u32, block: Option<Hash>) -> Vote {
 }
 
 fn new_guard(stored: Option<&[u8]>) -> Guard {
-    Guard::new(GENESIS, account(0), stored, WithoutRecord::NewChain).expect("sound")
+    Guard::new(GENESIS, account(0), stored, WithoutRecord::Override).expect("sound")
 }
 
 fn sign(guard: &mut Guard, vote: Vote) -> Result<Signature, Refusal> {
@@ -112,30 +112,67 @@ fn it_learns_from_the_log_only_what_is_newer() {
     assert_eq!(sign(&mut guard, prevote(5, 2, A)), Err(Refusal::Conflict));
 }
 
-#[test]
-fn without_a_record_it_waits_for_the_chain_to_move_on() {
-    let without = WithoutRecord::ExistingChain { started_ms: 1_000 };
-    let mut guard = Guard::new(GENESIS, account(0), None, without).expect("no record");
-    assert_eq!(guard.take_changed(), None, "there is nothing to keep");
-    guard.on_certified(10, 1_000);
-    assert!(!guard.may_sign(100), "that block may be older than this start");
-    guard.on_certified(11, 1_001);
-    assert!(!guard.may_sign(12));
-    assert_eq!(sign(&mut guard, prevote(12, 0, A)), Err(Refusal::Waiting));
-    assert!(guard.may_sign(13));
-    guard.on_certified(12, 2_000);
-    assert!(guard.may_sign(13), "the first block counts");
-    sign(&mut guard, prevote(13, 0, A)).expect("two heights above");
-    assert!(guard.take_changed().is_some());
+fn without_record(stored: Option<&[u8]>) -> Guard {
+    let without = WithoutRecord::Wait { started_ms: 1_000 };
+    Guard::new(GENESIS, account(0), stored, without).expect("sound")
 }
 
 #[test]
-fn a_new_chain_and_an_override_leave_a_record_at_once() {
-    for without in [WithoutRecord::NewChain, WithoutRecord::Override] {
-        let mut guard = Guard::new(GENESIS, account(0), None, without).expect("no record");
-        assert!(guard.may_sign(1));
+fn without_a_record_it_waits_for_the_chain_to_move_on() {
+    let mut empty = without_record(None);
+    assert_eq!(empty.take_changed(), None, "there is nothing to keep");
+    for stored in [None, Some(empty.to_bytes())] {
+        let mut guard = without_record(stored.as_deref());
+        guard.on_certified(10, 1_000);
+        assert!(!guard.may_sign(100), "that block may be older than this start");
+        guard.on_certified(11, 1_001);
+        assert!(!guard.may_sign(12));
+        assert_eq!(sign(&mut guard, prevote(12, 0, A)), Err(Refusal::Waiting));
+        assert!(guard.may_sign(13));
+        guard.on_certified(12, 2_000);
+        assert!(guard.may_sign(13), "the first block counts");
+        sign(&mut guard, prevote(13, 0, A)).expect("two heights above");
         assert!(guard.take_changed().is_some());
     }
+}
+
+#[test]
+fn without_a_record_a_new_chain_is_signed_from_its_first_height_on() {
+    let mut guard = without_record(None);
+    sign(&mut guard, prevote(1, 0, A)).expect("nothing was signed before");
+    assert!(!guard.may_sign(3), "it may have been there before");
+    guard.on_certified(1, 900);
+    sign(&mut guard, prevote(2, 0, A)).expect("its clock is ahead of the others'");
+    guard.on_certified(2, 1_100);
+    sign(&mut guard, prevote(3, 0, A)).expect("it was there when this block was made");
+    assert!(guard.may_sign(100));
+}
+
+#[test]
+fn who_may_be_locked_signs_nothing_more_in_that_height() {
+    let mut guard = new_guard(None);
+    sign(&mut guard, vote(VoteKind::Precommit, 5, 1, A)).expect("free");
+    let record = guard.to_bytes();
+    let mut guard = without_record(Some(&record));
+    guard.on_no_log(4);
+    assert!(guard.may_sign(5), "no log of another height is missed");
+    guard.on_no_log(5);
+    assert_eq!(sign(&mut guard, prevote(5, 2, B)), Err(Refusal::Waiting));
+    sign(&mut guard, prevote(6, 0, B)).expect("nothing is locked there");
+    let mut told = new_guard(Some(&record));
+    told.on_no_log(5);
+    sign(&mut told, prevote(5, 2, B)).expect("the operator knows better");
+}
+
+#[test]
+fn who_is_not_alone_with_its_key_waits_for_the_other_to_be_gone() {
+    let mut guard = without_record(None);
+    guard.on_certified(11, 1_001);
+    for height in 12..20 {
+        guard.on_twin(height);
+        assert!(!guard.may_sign(height + 1));
+    }
+    assert!(guard.may_sign(21));
 }
 
 #[test]

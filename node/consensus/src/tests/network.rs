@@ -115,6 +115,8 @@ pub(super) struct Network {
     pub(super) crash_tore_log: bool,
     /// Whether a transaction always waits.
     pub(super) busy: bool,
+    /// Whether nodes that have lost their records are told that they may sign.
+    pub(super) is_sworn: bool,
     bodies: BTreeMap<Hash, Message>,
     published: BTreeMap<(usize, Height, u32, Step), Vec<u8>>,
     /// Slots in which one node published two things.
@@ -156,6 +158,7 @@ impl Network {
             crashed: false,
             crash_tore_log: false,
             busy: true,
+            is_sworn: false,
             bodies: BTreeMap::new(),
             published: BTreeMap::new(),
             double_signs: BTreeSet::new(),
@@ -235,12 +238,15 @@ impl Network {
     }
 
     fn start(&mut self, node: usize) {
+        let without = match self.is_sworn {
+            true => WithoutRecord::Override,
+            false => WithoutRecord::Wait { started_ms: self.now },
+        };
         let this = &mut self.nodes[node];
         this.life += 1;
         let recovered = this.store.recover().expect("only its end is torn");
         let identity = Identity::local(GENESIS, account(node), key(node));
-        let consensus =
-            Consensus::new(self.config.clone(), identity, recovered, WithoutRecord::NewChain);
+        let consensus = Consensus::new(self.config.clone(), identity, recovered, without);
         this.consensus = Some(consensus.expect("the record is this node's"));
         let height = Height::try_from(this.chain.len() + 1).expect("few heights");
         let certificate = this.chain.last().map(|(certificate, _)| certificate.clone());

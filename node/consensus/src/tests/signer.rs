@@ -35,13 +35,17 @@ impl VoteSigner for Distant {
         let key = key.ok_or(Unsigned::NoKey)?;
         Ok(key.sign(&content.signed_bytes(&GENESIS)).to_bytes())
     }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
 }
 
 fn new(keys: Vec<usize>, recovered: Recovered) -> (Consensus, Arc<AtomicBool>) {
     let there = Arc::new(AtomicBool::new(true));
     let signer = Box::new(Distant { there: there.clone(), keys });
     let identity = Identity { genesis: GENESIS, account: account(0), signer };
-    let new = Consensus::new(Config::default(), identity, recovered, WithoutRecord::NewChain);
+    let new = Consensus::new(Config::default(), identity, recovered, WithoutRecord::Override);
     (new.expect("sound"), there)
 }
 

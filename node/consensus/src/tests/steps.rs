@@ -18,7 +18,7 @@ fn start(node: usize, powers: &[u64]) -> (Consensus, Vec<Output>) {
     let identity = Identity::local(GENESIS, account(node), key(node));
     let (config, recovered) = (Config::default(), Recovered::default());
     let mut consensus =
-        Consensus::new(config, identity, recovered, WithoutRecord::NewChain).expect("new");
+        Consensus::new(config, identity, recovered, WithoutRecord::Override).expect("new");
     let mut out = Vec::new();
     let validators = validator_set(powers, 1);
     let start = Input::Start { height: 1, validators, parent: GENESIS, certificate: None };
@@ -95,7 +95,7 @@ fn an_unnamed_block_is_not_looked_at() {
 #[test]
 fn without_guard_record_nothing_is_signed_until_the_chain_has_moved_on() {
     let identity = Identity::local(GENESIS, account(0), key(0));
-    let without = WithoutRecord::ExistingChain { started_ms: 1_000 };
+    let without = WithoutRecord::Wait { started_ms: 1_000 };
     let mut consensus =
         Consensus::new(Config::default(), identity, Recovered::default(), without).expect("new");
     let mut out = Vec::new();
@@ -214,6 +214,28 @@ fn timer(out: &[Output], kind: TimerKind) -> (Timer, u64) {
         _ => None,
     });
     scheduled.expect("the timer is started")
+}
+
+#[test]
+fn another_node_with_the_same_key_halts_this_one() {
+    let foreign = |round| {
+        let block = Some(Hash([9; 32]));
+        let vote = Vote { kind: VoteKind::Prevote, height: 1, round, block, validator: account(0) };
+        let mut signed = SignedVote { vote, signature: [0; 64] };
+        signed.signature = key(0).sign(&signed.signed_bytes(&GENESIS)).to_bytes();
+        signed
+    };
+    for round in [0, 1] {
+        let (mut consensus, _) = start(0, &[1; 4]);
+        let own = step(&mut consensus, 4_000, Input::Received(Message::Vote(foreign(round))));
+        let Some(Fault::Twin { slot }) = fault(&own) else { panic!("{own:?}") };
+        assert_eq!((slot.height, slot.round, slot.step), (1, round, Step::Prevote));
+        // Anybody can say so without the key.
+        let (mut consensus, _) = start(0, &[1; 4]);
+        let forged = SignedVote { signature: [1; 64], ..foreign(round) };
+        let out = step(&mut consensus, 4_000, Input::Received(Message::Vote(forged)));
+        assert_eq!(fault(&out), None);
+    }
 }
 
 #[test]

@@ -30,6 +30,15 @@ fn more_than_a_third_away_halts_the_chain_and_it_recovers() {
 }
 
 #[test]
+fn a_validator_that_has_lost_its_records_signs_nothing_twice() {
+    for seed in 1..=8 {
+        let outcome = sim(seed).nodes(4).forget(1, at_height(4)).until_height(10);
+        outcome.expect_good();
+        assert_eq!(outcome.forgotten, 1);
+    }
+}
+
+#[test]
 fn who_signs_twice_is_caught_and_nobody_else_is_accused() {
     let outcome = sim(4).nodes(4).equivocator(1).until_height(30);
     outcome.expect_good();
