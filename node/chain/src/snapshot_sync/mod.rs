@@ -48,7 +48,7 @@ pub const PEER_REQUESTS_MAX: usize = 4;
 pub const PIECES_MAX: usize = 32;
 /// How long an answer may take, in milliseconds.
 pub const ANSWER_TIMEOUT_MS: u64 = 15_000;
-/// Unanswered questions, less the answered ones, after which a peer is let go.
+/// Unanswered questions, less the answered ones, after which a peer is asked nothing for [`OFFERS_EVERY_MS`].
 pub const STRIKES_MAX: u32 = 4;
 /// How often peers are asked for their offers, in milliseconds: they come and go.
 const OFFERS_EVERY_MS: u64 = 30_000;
@@ -289,7 +289,7 @@ impl<P: Copy + Ord> SnapshotSync<P> {
             Input::Tick => {}
             Input::PeerGone(peer) => self.forget(&peer),
             Input::Answered { id, bytes } => self.on_answer(now, id, &bytes, out),
-            Input::Failed { id } => self.on_failure(id, out),
+            Input::Failed { id } => self.on_failure(now, id, out),
             Input::Opened { block, missing } => {
                 if let Some(fetch) = self.fetch_of(&block) {
                     fetch.open(now.ms, missing);
@@ -417,7 +417,7 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         }
     }
 
-    fn on_failure(&mut self, id: RequestId, out: &mut Vec<Output<P>>) {
+    fn on_failure(&mut self, now: Now, id: RequestId, out: &mut Vec<Output<P>>) {
         let Some(Asked { peer, request, .. }) = self.take(id) else { return };
         self.give_back(&request, &peer);
         if let Request::Light { to, .. } = request {
@@ -426,7 +426,18 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         let Some(known) = self.peers.get_mut(&peer) else { return };
         known.strikes += 1;
         if known.strikes >= STRIKES_MAX {
-            self.punish(peer, Fault::Silent, out);
+            self.rest(now, peer, out);
+        }
+    }
+
+    /// Who is silent may be cut off for a while, or have too many to serve: in some time it is asked what it offers, and
+    /// nothing before.
+    fn rest(&mut self, now: Now, peer: P, out: &mut Vec<Output<P>>) {
+        self.take_back(&peer);
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.offers.clear();
+            (known.asked, known.asked_ms, known.strikes) = (0, Some(now.ms), STRIKES_MAX - 1);
+            out.push(Output::Punish { peer, fault: Fault::Silent });
         }
     }
 
@@ -456,7 +467,7 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         let late: Vec<RequestId> =
             self.asked.iter().filter(|(_, asked)| late(asked)).map(|(id, _)| *id).collect();
         for id in late {
-            self.on_failure(id, out);
+            self.on_failure(now, id, out);
         }
     }
 
@@ -576,6 +587,11 @@ impl<P: Copy + Ord> SnapshotSync<P> {
 
     fn forget(&mut self, peer: &P) {
         self.peers.remove(peer);
+        self.take_back(peer);
+    }
+
+    /// What a peer was asked can be asked of others.
+    fn take_back(&mut self, peer: &P) {
         let lost: Vec<Asked<P>> =
             self.asked.values().filter(|asked| asked.peer == *peer).copied().collect();
         self.asked.retain(|_, asked| asked.peer != *peer);

@@ -149,6 +149,8 @@ struct World<'a> {
     begun: Option<ImportTarget>,
     stored: BTreeSet<PathPrefix>,
     punished: Vec<(usize, Fault)>,
+    /// Nobody hears of anybody from the first of these moments to the second.
+    cut_off_ms: std::ops::Range<u64>,
 }
 
 enum End {
@@ -169,6 +171,7 @@ impl<'a> World<'a> {
             begun: None,
             stored: BTreeSet::new(),
             punished: Vec::new(),
+            cut_off_ms: 0..0,
         }
     }
 
@@ -249,6 +252,7 @@ impl<'a> World<'a> {
                 self.now_ms = self.now_ms.max(at_ms);
                 self.answers.remove(&(at_ms, id));
                 let answer = self.source.answer(self.peers[peer], &request);
+                let answer = answer.filter(|_| !self.cut_off_ms.contains(&self.now_ms));
                 answer.map(|bytes| Input::Answered { id, bytes }).into_iter().collect()
             }
             _ => {
@@ -389,6 +393,26 @@ fn each_liar_is_named_and_holds_nothing_up() {
         assert!(is_named, "{liar:?}: {faults:?}");
         world.check(end);
     }
+}
+
+#[test]
+fn after_a_while_without_network_all_peers_are_asked_again() {
+    let source = source();
+    let back_ms = 2 * ANSWER_TIMEOUT_MS + 5_000;
+    let mut silent = 0;
+    for since_ms in (20..300).step_by(40) {
+        let new = folder();
+        let mut world = World::new(&source, &[Kind::Honest; 3], &new);
+        world.cut_off_ms = since_ms..back_ms;
+        let end = world.run(usize::MAX);
+        assert!(world.now_ms < back_ms + 2 * OFFERS_EVERY_MS, "{since_ms}: {} ms", world.now_ms);
+        // The last state may be doubted by then, and the one before is as good.
+        assert!(matches!(end, End::Finished(..)), "{since_ms}");
+        let faults = &world.punished;
+        assert!(faults.iter().all(|(_, fault)| matches!(fault, Fault::Silent)), "{faults:?}");
+        silent += faults.len();
+    }
+    assert!(silent > 0, "nobody was left alone");
 }
 
 #[test]
