@@ -98,24 +98,17 @@ impl Network {
 
     /// Counts a request of this node, if its peer will not find it too fast.
     fn is_in_own_pace(&mut self, protocol: Protocol, peer: &PeerId, now: Instant) -> bool {
-        let (bounds, index, factor) = (protocol.bounds(), protocol as usize, self.own_factor(peer));
-        let bytes = bounds.answered_bytes.own().times(factor);
-        let requests = bounds.requests.own().times(factor);
-        self.received[index].of(peer, now).has_any(bytes, now)
-            && self.asked[index].of(peer, now).take(requests, 1, now)
+        let (bounds, index) = (protocol.bounds(), protocol as usize);
+        // What a peer may grant this node beyond, as it favours it, is not known here.
+        self.received[index].of(peer, now).has_any(bounds.answered_bytes.own(), now)
+            && self.asked[index].of(peer, now).take(bounds.requests.own(), 1, now)
     }
 
     /// Counts the bytes of an answer.
     pub(crate) fn note_received(&mut self, protocol: Protocol, peer: &PeerId, bytes: usize) {
-        let (now, factor) = (Instant::now(), self.own_factor(peer));
-        let rate = protocol.bounds().answered_bytes.own().times(factor);
+        let (now, rate) = (Instant::now(), protocol.bounds().answered_bytes.own());
         let units = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.received[protocol as usize].of(peer, now).charge(rate, units, now);
-    }
-
-    /// How much more than others a peer grants this node: validators favour each other.
-    fn own_factor(&self, peer: &PeerId) -> u64 {
-        if self.role == Role::Validator { self.factor(peer) } else { 1 }
     }
 
     fn favour(&mut self, peer: PeerId, favoured: bool) {

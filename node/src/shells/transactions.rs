@@ -15,7 +15,7 @@ use std::{
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,10 @@ use tokio_util::sync::CancellationToken;
 pub const TAKEN_MAX: usize = 256;
 /// Most messages of peers that the pool works on.
 pub const ARRIVED_MAX: usize = 64;
+/// Pause between two messages of this node: what comes meanwhile goes together, as peers count messages.
+const TELL_EVERY: Duration = Duration::from_millis(10);
+/// Most transactions that wait for that.
+const GATHERED_MAX: usize = 8_192;
 /// How often what still waits is told again: a node that has just begun may have told nobody.
 const REPEAT: Duration = Duration::from_secs(5);
 /// How often one transaction is told again at most.
@@ -59,22 +63,25 @@ impl Shell {
     /// Runs until `stop` fires.
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut told: VecDeque<Told> = VecDeque::new();
+        let (mut gathered, mut tell_at) = (Vec::new(), Instant::now());
         let mut repeat = interval(REPEAT);
         repeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut verdicts = JoinSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                taken = self.taken.recv() => match taken {
-                    Some(taken) => {
-                        self.tell(&taken);
-                        let at = Instant::now();
-                        let room = REMEMBERED_MAX.saturating_sub(told.len());
-                        let fresh = taken.into_iter().take(room);
-                        told.extend(fresh.map(|tx| Told { tx, at, times: 0 }));
-                    }
+                taken = self.taken.recv(), if gathered.len() < GATHERED_MAX => match taken {
+                    Some(taken) => gathered.extend(taken),
                     None => return Ok(()),
                 },
+                () = sleep_until(tell_at.into()), if !gathered.is_empty() => {
+                    self.tell(&gathered);
+                    let at = Instant::now();
+                    tell_at = at + TELL_EVERY;
+                    let room = REMEMBERED_MAX.saturating_sub(told.len());
+                    let fresh = gathered.drain(..).take(room);
+                    told.extend(fresh.map(|tx| Told { tx, at, times: 0 }));
+                }
                 Some(gossip) = self.gossip.recv() => self.on_gossip(gossip, &mut verdicts),
                 Some(_) = verdicts.join_next() => {}
                 _ = repeat.tick() => self.repeat(&mut told),
