@@ -33,7 +33,9 @@ use primitives::{AccountId, Hash};
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use rpc::{Backend, ChainInfo, NodeInfo, PoolRequest};
 use runtime::ChainSpec;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    collections::VecDeque, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration,
+};
 use storage::{Database, Exports};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -268,11 +270,6 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         };
         if sign_without_guard {
             tracing::warn!(%account, "signing whatever is forgotten of what was signed, as told");
-        } else if head.height > 0 && recovered.guard.is_none() {
-            tracing::warn!(
-                "the last-signed guard is missing, so this validator signs nothing until it sees others \
-                 go on; if it is the chain's only validator, start it with --sign-without-guard"
-            );
         }
         let identity = Identity { genesis, account, signer: Box::new(signer.clone()) };
         let core = Consensus::new(config.consensus.clone(), identity, recovered, without)?;
@@ -303,6 +300,7 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         clock,
         metrics: ChainMetrics::new(&mut registry),
         evidence: EvidencePool::open(&home.join("evidence"), genesis)?,
+        early: VecDeque::new(),
     };
     tasks.add_thread(Part::Chain, "chain", chain_stop, move |stop| shell.run(stop))?;
 

@@ -102,11 +102,14 @@ impl Chain {
     }
 }
 
+/// How long until a block of this time can be judged, by a clock that shows `now_ms`, in milliseconds.
+pub fn early_ms(time_ms: Moment, now_ms: Moment) -> u64 {
+    time_ms.saturating_sub(now_ms.saturating_add(CLOCK_AHEAD_MAX_MS))
+}
+
 fn check_clock(time_ms: Moment, now_ms: Option<Moment>) -> Result<(), Fault> {
     match now_ms {
-        Some(now_ms) if time_ms > now_ms.saturating_add(CLOCK_AHEAD_MAX_MS) => {
-            Err(Fault::TooEarly { time_ms, now_ms })
-        }
+        Some(now_ms) if early_ms(time_ms, now_ms) > 0 => Err(Fault::TooEarly { time_ms, now_ms }),
         _ => Ok(()),
     }
 }

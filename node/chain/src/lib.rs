@@ -16,7 +16,7 @@ mod verify;
 
 pub use build::{BuildRequest, Built, Rejected};
 pub use candidate::CANDIDATES_MAX;
-pub use check::{CLOCK_AHEAD_MAX_MS, CheckRequest, Checked};
+pub use check::{CLOCK_AHEAD_MAX_MS, CheckRequest, Checked, early_ms};
 pub use commit::{Committed, Included};
 pub use error::{CheckError, Error, Fault};
 pub use execute::Refusal;

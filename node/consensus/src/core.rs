@@ -70,8 +70,8 @@ impl Consensus {
             return;
         }
         match input {
-            Input::Start { height, validators, parent, certificate } => {
-                self.on_start(now, height, validators, parent, certificate);
+            Input::Start { height, validators, parent, certificate, has_signed } => {
+                self.on_start(now, height, validators, (parent, certificate), has_signed);
             }
             Input::Elapsed(timer) => self.on_elapsed(now, timer),
             Input::Built { height, round, block, body } => {
@@ -108,8 +108,8 @@ impl Consensus {
         now: Time,
         height: Height,
         validators: ValidatorSet,
-        parent: Hash,
-        certificate: Option<Certificate>,
+        (parent, certificate): (Hash, Option<Certificate>),
+        has_signed: bool,
     ) {
         if self.height().is_some_and(|current| current >= height) {
             tracing::warn!(height, "a start at a height that is already under way is ignored");
@@ -121,11 +121,26 @@ impl Consensus {
                     self.host.fault = Some(fault);
                     return;
                 }
+                self.recall(height, certificate.as_ref(), has_signed);
                 self.host.parent = parent;
                 self.host.parent_certificate = certificate;
                 self.start_height(now, height, validators);
             }
             Err(source) => self.host.fault = Some(Fault::Validators { height, source }),
+        }
+    }
+
+    /// What was signed last is in the guard's record, or in the log if a crash came between them, which may be of a height
+    /// that is decided by now; or else it is lost, if the chain shows that there is something.
+    fn recall(&mut self, height: Height, parent: Option<&Certificate>, has_signed: bool) {
+        let account = self.host.account();
+        for signed in Replay::new(&self.recovered, account).own_messages() {
+            self.host.guard.observe(Signed::clone(signed));
+        }
+        let is_mine = |(who, _): &(AccountId, _)| *who == account;
+        let signed_parent = parent.is_some_and(|parent| parent.signatures.iter().any(is_mine));
+        if !self.host.shares_keys() {
+            self.host.guard.start(height, has_signed, signed_parent);
         }
     }
 
@@ -326,10 +341,6 @@ impl Consensus {
             self.host.harvest(state);
         }
         let recovered = std::mem::take(&mut self.recovered);
-        // The log may be of the height before, which was decided before the guard's record was on disk.
-        for signed in Replay::new(&recovered, self.host.account()).own_messages() {
-            self.host.guard.observe(Signed::clone(signed));
-        }
         let records: Vec<_> =
             recovered.into_iter().filter(|record| record.height == height).collect();
         self.host.start_height(height, records.is_empty());

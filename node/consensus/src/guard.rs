@@ -20,8 +20,6 @@ const SIGNED_MAX: usize = 3;
 /// How far above the first block that proves life a validator without a record starts to sign:
 /// anything that it may have signed before it lost the record is then below.
 const SAFE_DISTANCE: Height = 2;
-/// The first height that is decided.
-const FIRST: Height = 1;
 
 /// A place where a validator signs at most one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -100,11 +98,11 @@ pub enum GuardError {
     Inconsistent,
 }
 
-/// What to do where no record says what this validator signed last.
+/// What to do where the record does not have what this validator signed last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WithoutRecord {
-    /// There may be signatures of a former life. It signs at the first height of a chain and goes on from there; anywhere
-    /// else it waits for a certified block with a time after this moment, then signs from two heights above on.
+    /// If the chain shows that there were such, it waits for a certified block with a time after this moment, then signs
+    /// from two heights above on.
     Wait {
         /// Start of this process on the chain's clock, in milliseconds.
         started_ms: Moment,
@@ -143,7 +141,7 @@ enum Armed {
 pub(crate) struct Guard {
     record: GuardRecord,
     armed: Armed,
-    is_sworn: bool,
+    without: WithoutRecord,
     dirty: bool,
 }
 
@@ -169,14 +167,7 @@ impl Guard {
         if slots.len() > SIGNED_MAX || !slots.windows(2).all(one_round) {
             return Err(GuardError::Inconsistent);
         }
-        let is_sworn = without == WithoutRecord::Override;
-        let armed = match without {
-            WithoutRecord::Wait { started_ms } if slots.is_empty() => {
-                Armed::AfterBlockOf(started_ms)
-            }
-            WithoutRecord::Wait { .. } | WithoutRecord::Override => Armed::From(0),
-        };
-        Ok(Self { record, armed, is_sworn, dirty: false })
+        Ok(Self { record, armed: Armed::From(0), without, dirty: false })
     }
 
     /// The last thing signed.
@@ -186,14 +177,25 @@ impl Guard {
 
     /// Whether anything may be signed at this height.
     pub(crate) fn may_sign(&self, height: Height) -> bool {
-        match self.armed {
-            Armed::From(from) => height >= from,
-            // Until then what is signed is of this life.
-            Armed::AfterBlockOf(_) => {
-                let before = height.saturating_sub(1);
-                let follows = |last: Slot| (before..=height).contains(&last.height);
-                height == FIRST || self.last().is_some_and(follows)
-            }
+        matches!(self.armed, Armed::From(from) if height >= from)
+    }
+
+    /// Begins at a height above blocks that came another way. `has_signed` if the chain shows signatures of this validator,
+    /// `signed_parent` if the block below has one.
+    pub(crate) fn start(&mut self, height: Height, has_signed: bool, signed_parent: bool) {
+        let WithoutRecord::Wait { started_ms } = self.without else { return };
+        let is_lost = match self.last() {
+            None => has_signed || signed_parent,
+            Some(last) => signed_parent && last.height.saturating_add(1) < height,
+        };
+        if is_lost {
+            tracing::warn!(
+                height,
+                "the chain has signatures of this validator that its last-signed guard does not know: it signs \
+                 nothing until it has seen others go on; if it is the chain's only validator, start it with \
+                 --sign-without-guard"
+            );
+            self.armed = Armed::AfterBlockOf(started_ms);
         }
     }
 
@@ -202,8 +204,7 @@ impl Guard {
         if let Armed::AfterBlockOf(started_ms) = self.armed
             && stamp_ms > started_ms
         {
-            let is_mine = self.last().is_some_and(|last| last.height == height);
-            let from = height.saturating_add(if is_mine { 1 } else { SAFE_DISTANCE });
+            let from = height.saturating_add(SAFE_DISTANCE);
             tracing::info!(height, from, "signing starts without a last-signed record");
             self.armed = Armed::From(from);
         }
@@ -212,7 +213,8 @@ impl Guard {
     /// The log of a height is not there. If something was signed at it, the block that this validator was locked on is
     /// forgotten: another vote could fork the chain, so the rest of the height is left to others.
     pub(crate) fn on_no_log(&mut self, height: Height) {
-        if !self.is_sworn && self.last().is_some_and(|last| last.height == height) {
+        let is_sworn = self.without == WithoutRecord::Override;
+        if !is_sworn && self.last().is_some_and(|last| last.height == height) {
             tracing::warn!(
                 height,
                 "the write-ahead log of a height at which something was signed is lost: nothing more is signed at it"

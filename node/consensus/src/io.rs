@@ -39,6 +39,8 @@ pub enum Input {
         parent: Hash,
         /// Proof that the parent is final; `None` for genesis.
         certificate: Option<Certificate>,
+        /// Whether the chain shows that this validator has signed of late.
+        has_signed: bool,
     },
     /// A timer went off.
     Elapsed(Timer),

@@ -19,6 +19,7 @@ use primitives::{AccountId, Block, Certificate, Evidence, Hash, Height};
 use rpc::ProofRequest;
 use runtime::unknown_rules_ahead;
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -35,6 +36,10 @@ pub const PROOFS_MAX: usize = 8;
 const PROOFS_SHARE: u32 = 5;
 /// Longest sleep, so that a stop is noticed soon.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
+/// Most blocks ahead of the clock that wait until they can be judged; the oldest makes room.
+const EARLY_MAX: usize = 8;
+/// Longest wait for that: by then their round is over.
+const EARLY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Execution ends at this share of the time that a round gives the proposer, so that the block
 /// reaches the others in time: one part in so many.
 const EXECUTION_SHARE: u32 = 3;
@@ -135,6 +140,16 @@ pub struct Shell {
     pub metrics: ChainMetrics,
     /// Evidence that no block has yet, as far as this node knows.
     pub evidence: EvidencePool,
+    /// Checks of blocks ahead of the clock, and when they can be done.
+    pub early: VecDeque<(Instant, Command)>,
+}
+
+/// What comes of a check.
+enum Judged {
+    /// A verdict.
+    Is(Verdict),
+    /// None, for so long: nobody votes for or against the block until then.
+    Early(Duration),
 }
 
 impl Shell {
@@ -144,11 +159,13 @@ impl Shell {
         let (commands, mut proofs) = (self.commands.clone(), self.proofs.clone());
         let mut rests_until = Instant::now();
         while !stop.is_cancelled() {
+            let early = self.check_early(stop)?;
             let rest = rests_until.saturating_duration_since(Instant::now());
             let (proofs_now, sleep) = match rest {
                 Duration::ZERO => (proofs.clone(), SLEEP_MAX),
                 rest => (never(), rest.min(SLEEP_MAX)),
             };
+            let sleep = sleep.min(early);
             select_biased! {
                 recv(commands) -> command => match command {
                     Ok(command) => self.on_command(command, stop)?,
@@ -176,7 +193,7 @@ impl Shell {
             }
             Command::Report(evidence) => self.evidence.note(evidence),
             Command::Check { height, proposed, block, body } => {
-                self.check(height, proposed, block, &body)
+                self.check(height, proposed, block, body)
             }
             Command::Commit { certificate, body } => self.commit(certificate, &body),
             Command::Prepare { block } => self.prepare(&block),
@@ -282,25 +299,45 @@ impl Shell {
         height: Height,
         proposed: Option<Proposed>,
         block: Hash,
-        body: &[u8],
+        body: consensus::Bytes,
     ) -> Result<()> {
-        let verdict = self.judge(proposed, block, body)?;
-        if let Some(verdict) = verdict {
-            self.answer(Input::Checked { height, block, verdict });
+        match self.judge(proposed, block, &body)? {
+            Judged::Is(verdict) => self.answer(Input::Checked { height, block, verdict }),
+            Judged::Early(wait) if wait > EARLY_WAIT_MAX => {
+                tracing::warn!(height, %block, ?wait, "a block is far ahead of this node's clock");
+            }
+            Judged::Early(wait) => {
+                if self.early.len() >= EARLY_MAX {
+                    self.early.pop_front();
+                }
+                let again = Command::Check { height, proposed, block, body };
+                self.early.push_back((Instant::now() + wait, again));
+            }
         }
         Ok(())
     }
 
-    /// `None` if the block can't be judged in time: then nobody votes for or against it.
-    fn judge(
-        &mut self,
-        proposed: Option<Proposed>,
-        expected: Hash,
-        body: &[u8],
-    ) -> Result<Option<Verdict>> {
-        let Ok(block) = Block::decode(&mut &body[..]) else { return Ok(Some(Verdict::Forged)) };
+    /// Checks a block whose time has come. Gives the time until the next one's.
+    fn check_early(&mut self, stop: &CancellationToken) -> Result<Duration> {
+        let next = self.chain.head().next_height();
+        let waits =
+            |command: &Command| matches!(command, Command::Check { height, .. } if *height >= next);
+        self.early.retain(|(_, command)| waits(command));
+        let now = Instant::now();
+        if let Some(place) = self.early.iter().position(|(at, _)| *at <= now)
+            && let Some((_, command)) = self.early.remove(place)
+        {
+            self.on_command(command, stop)?;
+        }
+        let next = self.early.iter().map(|(at, _)| at.saturating_duration_since(now)).min();
+        Ok(next.unwrap_or(SLEEP_MAX))
+    }
+
+    fn judge(&mut self, proposed: Option<Proposed>, expected: Hash, body: &[u8]) -> Result<Judged> {
+        let forged = Judged::Is(Verdict::Forged);
+        let Ok(block) = Block::decode(&mut &body[..]) else { return Ok(forged) };
         if block.hash() != expected {
-            return Ok(Some(Verdict::Forged));
+            return Ok(forged);
         }
         let is_new = proposed.is_some_and(|proposed| proposed.pol_round.is_none());
         let request =
@@ -309,13 +346,15 @@ impl Shell {
             Ok(checked) => {
                 let fits = proposed
                     .is_none_or(|proposed| proposed.fits(&checked.author, checked.origin_round));
-                Ok(Some(if fits { Verdict::Valid } else { Verdict::Invalid }))
+                Ok(Judged::Is(if fits { Verdict::Valid } else { Verdict::Invalid }))
             }
-            Err(CheckError::Fault(Fault::TooEarly { .. })) => Ok(None),
-            Err(CheckError::Fault(Fault::ExtrinsicsRoot { .. })) => Ok(Some(Verdict::Forged)),
+            Err(CheckError::Fault(Fault::TooEarly { time_ms, now_ms })) => {
+                Ok(Judged::Early(Duration::from_millis(chain::early_ms(time_ms, now_ms))))
+            }
+            Err(CheckError::Fault(Fault::ExtrinsicsRoot { .. })) => Ok(forged),
             Err(CheckError::Fault(fault)) => {
                 tracing::warn!(block = %expected, %fault, "a block breaks a rule");
-                Ok(Some(Verdict::Invalid))
+                Ok(Judged::Is(Verdict::Invalid))
             }
             Err(CheckError::Local(error)) => Err(error.into()),
         }

@@ -23,6 +23,7 @@ use crossbeam_channel::Sender;
 use network::{
     Gossip, Handle, PeerEvent, PeerFault, PeerId, Protocol, Request, RequestError, Topic, Verdict,
 };
+use pallets::session;
 use primitives::{AccountId, Certificate, Hash, Height, ValidatorSet, check_certificate};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -286,6 +287,7 @@ impl Shell {
             validators: runtime::validator_set(&head.snapshot),
             parent: head.hash,
             certificate: head.certificate.as_deref().cloned(),
+            has_signed: session::has_signed(&head.snapshot, account),
         };
         // A full inbox has room again at the next tick.
         if inbox.try_send(start).is_ok() {

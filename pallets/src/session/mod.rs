@@ -15,7 +15,8 @@ mod presence;
 mod registry;
 
 pub use presence::{
-    Absences, CERTIFICATE_POINTS, Noted, WIDEN_BLOCKS_MAX, absences, take_credit, widening,
+    Absences, CERTIFICATE_POINTS, Noted, WIDEN_BLOCKS_MAX, absences, has_signed, take_credit,
+    widening,
 };
 pub use primitives::{POWER_TOTAL_MAX, VALIDATORS_MAX};
 pub use registry::{KeyRecord, KeyTypeId, keys_at, vote_key_owner};

@@ -235,6 +235,19 @@ pub fn absences(state: &dyn StateRead) -> Absences {
     ABSENCES.get(state).unwrap_or_default()
 }
 
+/// Whether certificates show that a validator has signed any of the last blocks or, if it is one now, of this session's.
+pub fn has_signed(state: &dyn StateRead, who: &AccountId) -> bool {
+    let Absences { blocks, missed } = absences(state);
+    let place = place_of(&validators(state), who);
+    let in_session =
+        place.and_then(|place| missed.get(place)).is_some_and(|missed| *missed < blocks);
+    let has = |noted: &Noted| {
+        let set = set_at(state, noted.height);
+        set.and_then(|set| place_of(&set, who)).is_some_and(|place| noted.has(place))
+    };
+    in_session || RECENT.get(state).unwrap_or_default().iter().any(has)
+}
+
 /// Begins to count anew.
 pub(super) fn reset(cx: &mut Ctx, validators: usize) {
     ABSENCES.set(cx, &Absences { blocks: 0, missed: vec![0; validators] });

@@ -10,7 +10,8 @@ use chain::{
     sync::{self, Output as SyncOutput},
 };
 use codec::{Decode, Encode};
-use consensus::{Decided, Input, Message, Output, Proposed, Time, Verdict, store::Store};
+use consensus::{Bytes, Decided, Input, Message, Output, Proposed, Time, Verdict, store::Store};
+use pallets::session;
 use primitives::{Block, Certificate, Hash, Height, Moment, crypto::vrf};
 use std::sync::Arc;
 
@@ -25,6 +26,15 @@ const WANTS_MAX: u32 = 4;
 /// In place of randomness that only an adversary in the same process could foresee.
 const SEED: [u8; 32] = [6; 32];
 
+/// A block that is to be judged.
+#[derive(Clone)]
+pub(crate) struct Question {
+    height: Height,
+    proposed: Option<Proposed>,
+    block: Hash,
+    body: Bytes,
+}
+
 impl World {
     /// Consensus of this node begins at the height after its head.
     pub(crate) fn feed_start(&mut self, node: usize) {
@@ -35,6 +45,7 @@ impl World {
             validators: runtime::validator_set(&head.snapshot),
             parent: head.hash,
             certificate: head.certificate.as_deref().cloned(),
+            has_signed: session::has_signed(&head.snapshot, &node::account(node)),
         };
         self.feed(node, input);
     }
@@ -80,10 +91,7 @@ impl World {
                 }
             }
             Output::Check { height, proposed, block, body } => {
-                if let Some(verdict) = self.judge(node, proposed, block, &body) {
-                    let input = Input::Checked { height, block, verdict };
-                    self.after(WORK_MS, Event::Feed { node, life, input });
-                }
+                self.check(node, Question { height, proposed, block, body });
             }
             Output::Commit { certificate, body } => {
                 self.after(0, Event::Commit { node, life, certificate, body });
@@ -165,33 +173,45 @@ impl World {
         }
     }
 
-    fn judge(
-        &mut self,
-        node: usize,
-        proposed: Option<Proposed>,
-        expected: Hash,
-        body: &[u8],
-    ) -> Option<Verdict> {
-        let Ok(block) = Block::decode(&mut &body[..]) else { return Some(Verdict::Forged) };
+    /// Judges a block, later if it is ahead of the node's clock.
+    pub(crate) fn check(&mut self, node: usize, question: Question) {
+        let life = self.nodes[node].life;
+        match self.judge(node, &question) {
+            Ok(verdict) => {
+                let Question { height, block, .. } = question;
+                let input = Input::Checked { height, block, verdict };
+                self.after(WORK_MS, Event::Feed { node, life, input });
+            }
+            Err(Some(early_ms)) => self.after(early_ms, Event::Check { node, life, question }),
+            Err(None) => {}
+        }
+    }
+
+    /// The verdict, or how long it must wait, if there is to be one.
+    fn judge(&mut self, node: usize, question: &Question) -> Result<Verdict, Option<Moment>> {
+        let Question { proposed, block: expected, ref body, .. } = *question;
+        let Ok(block) = Block::decode(&mut &body[..]) else { return Ok(Verdict::Forged) };
         if block.hash() != expected {
-            return Some(Verdict::Forged);
+            return Ok(Verdict::Forged);
         }
         let clock = self.nodes[node].clock(self.now);
         let is_new = proposed.is_some_and(|proposed| proposed.pol_round.is_none());
         let request = CheckRequest { block, now_ms: is_new.then_some(clock), seed: SEED };
-        let running = self.nodes[node].running.as_mut()?;
+        let running = self.nodes[node].running.as_mut().ok_or(None)?;
         match running.chain.check(request) {
             Ok(checked) => {
                 let fits = proposed
                     .is_none_or(|proposed| proposed.fits(&checked.author, checked.origin_round));
-                Some(if fits { Verdict::Valid } else { Verdict::Invalid })
+                Ok(if fits { Verdict::Valid } else { Verdict::Invalid })
             }
-            Err(CheckError::Fault(Fault::TooEarly { .. })) => None,
-            Err(CheckError::Fault(Fault::ExtrinsicsRoot { .. })) => Some(Verdict::Forged),
-            Err(CheckError::Fault(_)) => Some(Verdict::Invalid),
+            Err(CheckError::Fault(Fault::TooEarly { time_ms, now_ms })) => {
+                Err(Some(chain::early_ms(time_ms, now_ms)))
+            }
+            Err(CheckError::Fault(Fault::ExtrinsicsRoot { .. })) => Ok(Verdict::Forged),
+            Err(CheckError::Fault(_)) => Ok(Verdict::Invalid),
             Err(CheckError::Local(error)) => {
                 self.oracle.fail(format!("node {node} cannot check: {error}"));
-                None
+                Err(None)
             }
         }
     }

@@ -147,7 +147,13 @@ impl Net {
     fn run(&mut self) {
         for node in 0..self.nodes.len() {
             let validators = validator_set(self.nodes.len(), 1);
-            let start = Input::Start { height: 1, validators, parent: GENESIS, certificate: None };
+            let start = Input::Start {
+                height: 1,
+                validators,
+                parent: GENESIS,
+                certificate: None,
+                has_signed: false,
+            };
             self.feed(node, start);
         }
         while self.nodes.iter().any(|node| node.height < self.until) {

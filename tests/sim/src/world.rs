@@ -5,12 +5,14 @@ use crate::{
     node::{self, Node, OUTSIDER},
     oracle::Oracle,
     outcome::Outcome,
+    perform::Question,
     plan::{Ablation, Action, Crash, Sim, When},
     random::Random,
 };
 use chain::sync::{self, wire};
 use codec::Encode;
 use consensus::{Bytes, Input, Message};
+use pallets::session;
 use primitives::{Certificate, Hash, Height, Moment, OpaqueTransaction, crypto::hash::blake2_256};
 use runtime::{Genesis, RuntimeCall};
 use std::{
@@ -59,6 +61,7 @@ pub(crate) enum Event {
     Import { node: usize, life: u32, blocks: Vec<sync::Final> },
     Commit { node: usize, life: u32, certificate: Certificate, body: Bytes },
     Want { node: usize, life: u32, height: Height, block: Hash, left: u32 },
+    Check { node: usize, life: u32, question: Question },
     Wake { node: usize, life: u32 },
     Tell { node: usize, life: u32 },
     Start { node: usize },
@@ -237,6 +240,9 @@ impl World {
             Event::Want { node, life, height, block, left } if self.lives(node, life) => {
                 self.want(node, height, block, left);
             }
+            Event::Check { node, life, question } if self.lives(node, life) => {
+                self.check(node, question);
+            }
             Event::Wake { node, life } if self.lives(node, life) => {
                 if let Some(running) = &mut self.nodes[node].running {
                     running.wake_at = None;
@@ -251,6 +257,7 @@ impl World {
             | Event::Import { .. }
             | Event::Commit { .. }
             | Event::Want { .. }
+            | Event::Check { .. }
             | Event::Wake { .. }
             | Event::Tell { .. } => {}
             Event::Start { node } => {
@@ -364,8 +371,10 @@ impl World {
         if self.plan.ablation == Ablation::NoLogAndNoGuard {
             this.store.lose_guard();
         }
-        // Nobody knows at the first height that it is not the first time.
-        if forgets && this.height().is_some_and(|height| height > 0) {
+        // Before the chain shows a signature, nobody can know that there was one.
+        let head = this.running.as_ref().map(|running| running.chain.head().snapshot.clone());
+        let is_shown = |state| session::has_signed(&state, &node::account(node));
+        if forgets && head.is_some_and(is_shown) {
             this.store.lose_wal();
             this.store.lose_guard();
             self.oracle.outcome.forgotten += 1;
@@ -508,6 +517,7 @@ fn tag(event: &Event) -> (u8, u64) {
         Event::SetClock { node: n, .. } => (10, node(n)),
         Event::Submit => (11, 0),
         Event::Spam => (12, 0),
+        Event::Check { node: n, .. } => (13, node(n)),
     }
 }
 

@@ -104,6 +104,11 @@ impl Host {
         self.identity.account
     }
 
+    /// Whether other nodes of this validator may sign too, which its signer watches over.
+    pub(crate) fn shares_keys(&self) -> bool {
+        self.identity.signer.is_shared()
+    }
+
     /// Whether this is the only one of the validators.
     pub(crate) fn is_alone(&self, validators: &Validators) -> bool {
         matches!(validators.members(), [only] if only.account == self.account())

@@ -62,9 +62,9 @@ impl Host {
         let was_logged =
             self.replay.as_ref().is_some_and(|replay| replay.own_messages().contains(signed));
         let is_twins = !self.guard.has(signed) && !was_logged;
-        let is_exclusive = !self.identity.signer.is_shared();
-        // Our own where the guard refused comes without a signature.
-        if is_twins && is_exclusive && signed.signature() != UNSIGNED && self.replay.is_none() {
+        // What the guard refused to sign comes along too, without a signature.
+        let is_signed = signed.signature() != UNSIGNED;
+        if is_twins && is_signed && !self.shares_keys() && self.replay.is_none() {
             self.on_twin(signed);
         }
         is_twins

@@ -112,17 +112,20 @@ fn it_learns_from_the_log_only_what_is_newer() {
     assert_eq!(sign(&mut guard, prevote(5, 2, A)), Err(Refusal::Conflict));
 }
 
-fn without_record(stored: Option<&[u8]>) -> Guard {
+/// A guard that starts above blocks of which it knows no signature, or has this record.
+fn started(stored: Option<&[u8]>, height: Height, signed_parent: bool) -> Guard {
     let without = WithoutRecord::Wait { started_ms: 1_000 };
-    Guard::new(GENESIS, account(0), stored, without).expect("sound")
+    let mut guard = Guard::new(GENESIS, account(0), stored, without).expect("sound");
+    guard.start(height, signed_parent, signed_parent);
+    guard
 }
 
 #[test]
-fn without_a_record_it_waits_for_the_chain_to_move_on() {
-    let mut empty = without_record(None);
-    assert_eq!(empty.take_changed(), None, "there is nothing to keep");
-    for stored in [None, Some(empty.to_bytes())] {
-        let mut guard = without_record(stored.as_deref());
+fn what_the_chain_shows_and_the_record_does_not_is_waited_for() {
+    let mut old = new_guard(None);
+    sign(&mut old, vote(VoteKind::Precommit, 8, 1, A)).expect("free");
+    for stored in [None, Some(old.to_bytes())] {
+        let mut guard = started(stored.as_deref(), 10, true);
         guard.on_certified(10, 1_000);
         assert!(!guard.may_sign(100), "that block may be older than this start");
         guard.on_certified(11, 1_001);
@@ -137,15 +140,16 @@ fn without_a_record_it_waits_for_the_chain_to_move_on() {
 }
 
 #[test]
-fn without_a_record_a_new_chain_is_signed_from_its_first_height_on() {
-    let mut guard = without_record(None);
-    sign(&mut guard, prevote(1, 0, A)).expect("nothing was signed before");
-    assert!(!guard.may_sign(3), "it may have been there before");
-    guard.on_certified(1, 900);
-    sign(&mut guard, prevote(2, 0, A)).expect("its clock is ahead of the others'");
-    guard.on_certified(2, 1_100);
-    sign(&mut guard, prevote(3, 0, A)).expect("it was there when this block was made");
-    assert!(guard.may_sign(100));
+fn who_has_not_signed_yet_and_who_knows_what_it_has_signs_at_once() {
+    let mut new = started(None, 10, false);
+    sign(&mut new, prevote(10, 0, A)).expect("the chain shows no signature of it");
+    let mut old = new_guard(None);
+    sign(&mut old, vote(VoteKind::Precommit, 9, 1, A)).expect("free");
+    let mut known = started(Some(&old.to_bytes()), 10, true);
+    sign(&mut known, prevote(10, 0, A)).expect("its last is the parent's");
+    let mut told = new_guard(None);
+    told.start(10, true, true);
+    sign(&mut told, prevote(10, 0, A)).expect("the operator knows better");
 }
 
 #[test]
@@ -153,7 +157,7 @@ fn who_may_be_locked_signs_nothing_more_in_that_height() {
     let mut guard = new_guard(None);
     sign(&mut guard, vote(VoteKind::Precommit, 5, 1, A)).expect("free");
     let record = guard.to_bytes();
-    let mut guard = without_record(Some(&record));
+    let mut guard = started(Some(&record), 5, false);
     guard.on_no_log(4);
     assert!(guard.may_sign(5), "no log of another height is missed");
     guard.on_no_log(5);
@@ -166,7 +170,7 @@ fn who_may_be_locked_signs_nothing_more_in_that_height() {
 
 #[test]
 fn who_is_not_alone_with_its_key_waits_for_the_other_to_be_gone() {
-    let mut guard = without_record(None);
+    let mut guard = started(None, 11, true);
     guard.on_certified(11, 1_001);
     for height in 12..20 {
         guard.on_twin(height);

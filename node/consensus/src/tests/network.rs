@@ -252,7 +252,9 @@ impl Network {
         let certificate = this.chain.last().map(|(certificate, _)| certificate.clone());
         let parent = certificate.as_ref().map_or(GENESIS, |certificate| certificate.block);
         let validators = validator_set(&self.powers, height);
-        self.feed(node, Input::Start { height, validators, parent, certificate });
+        let is_mine = |(who, _): &(AccountId, _)| *who == account(node);
+        let has_signed = self.certificates(node).any(|c| c.signatures.iter().any(is_mine));
+        self.feed(node, Input::Start { height, validators, parent, certificate, has_signed });
     }
 
     fn feed(&mut self, node: usize, input: Input) {

@@ -57,7 +57,13 @@ fn step(consensus: &mut Consensus, now_ms: u64, input: Input) -> Vec<Output> {
 
 fn begin(consensus: &mut Consensus, powers: &[u64]) -> Vec<Output> {
     let validators = validator_set(powers, 1);
-    let start = Input::Start { height: 1, validators, parent: GENESIS, certificate: None };
+    let start = Input::Start {
+        height: 1,
+        validators,
+        parent: GENESIS,
+        certificate: None,
+        has_signed: false,
+    };
     step(consensus, 0, start)
 }
 

@@ -21,7 +21,13 @@ fn start(node: usize, powers: &[u64]) -> (Consensus, Vec<Output>) {
         Consensus::new(config, identity, recovered, WithoutRecord::Override).expect("new");
     let mut out = Vec::new();
     let validators = validator_set(powers, 1);
-    let start = Input::Start { height: 1, validators, parent: GENESIS, certificate: None };
+    let start = Input::Start {
+        height: 1,
+        validators,
+        parent: GENESIS,
+        certificate: None,
+        has_signed: false,
+    };
     consensus.step(Time(0), start, &mut out);
     (consensus, out)
 }
@@ -61,7 +67,13 @@ fn a_timer_counts_once_and_not_after_it_was_cancelled() {
 
     let (mut consensus, timer) = waiting();
     let validators = validator_set(&[1; 4], 2);
-    let start = Input::Start { height: 2, validators, parent: Hash([1; 32]), certificate: None };
+    let start = Input::Start {
+        height: 2,
+        validators,
+        parent: Hash([1; 32]),
+        certificate: None,
+        has_signed: false,
+    };
     consensus.step(Time(10), start, &mut out);
     out.clear();
     consensus.step(Time(3_000), Input::Elapsed(timer), &mut out);
@@ -100,7 +112,13 @@ fn without_guard_record_nothing_is_signed_until_the_chain_has_moved_on() {
         Consensus::new(Config::default(), identity, Recovered::default(), without).expect("new");
     let mut out = Vec::new();
     let validators = validator_set(&[1], 5);
-    let start = Input::Start { height: 5, validators, parent: GENESIS, certificate: None };
+    let start = Input::Start {
+        height: 5,
+        validators,
+        parent: GENESIS,
+        certificate: None,
+        has_signed: true,
+    };
     consensus.step(Time(0), start, &mut out);
     let builds = |out: &[Output]| out.iter().any(|o| matches!(o, Output::Build { .. }));
     assert!(!builds(&out), "the only validator does not even propose");
@@ -115,7 +133,8 @@ fn restarted(powers: &[u64], height: u32, recovered: Recovered, block: Hash) -> 
         Consensus::new(Config::default(), identity, recovered, without).expect("sound");
     let mut out = Vec::new();
     let validators = validator_set(powers, height);
-    let start = Input::Start { height, validators, parent: GENESIS, certificate: None };
+    let start =
+        Input::Start { height, validators, parent: GENESIS, certificate: None, has_signed: false };
     consensus.step(Time(0), start, &mut out);
     let built = Input::Built { height, round: 0, block, body: body("a block") };
     consensus.step(Time(5), built, &mut out);

@@ -30,6 +30,13 @@ fn more_than_a_third_away_halts_the_chain_and_it_recovers() {
 }
 
 #[test]
+fn a_block_ahead_of_the_clocks_of_others_is_judged_when_its_time_has_come() {
+    let outcome = sim(9).nodes(4).clock(1, after(0), 1_500, secs(20)).until_height(12);
+    outcome.expect_good();
+    assert_eq!(outcome.max_round, 0, "it costs the proposer's turn: {outcome:?}");
+}
+
+#[test]
 fn a_validator_that_has_lost_its_records_signs_nothing_twice() {
     for seed in 1..=8 {
         let outcome = sim(seed).nodes(4).forget(1, at_height(4)).until_height(10);
