@@ -17,6 +17,7 @@
 //! - **Everything has a limit**: questions in flight, chunks on their way to the disk, bytes of answers, peers.
 
 mod fetch;
+mod peer;
 mod seek;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use wire::{
 };
 
 use fetch::Fetch;
+use peer::Peer;
 use primitives::{
     Block, Certificate, Hash, Height, Moment,
     chunk::{ChunkError, PathPrefix, VerifiedChunk},
@@ -198,38 +200,6 @@ pub enum Status {
     Finished,
     /// It cannot go on.
     Stuck,
-}
-
-/// What is known of a peer.
-#[derive(Clone, Debug, Default)]
-struct Peer {
-    offers: Vec<Offer>,
-    /// When it was asked for its offers last.
-    asked_ms: Option<u64>,
-    /// Questions that wait for its answer.
-    asked: usize,
-    /// Unanswered questions, less the answered ones.
-    strikes: u32,
-    /// Parts of a state that it has delivered.
-    delivered: u64,
-    /// About how long that takes.
-    piece_ms: u64,
-}
-
-impl Peer {
-    /// Whom to ask first: who is least silent, has delivered, and is quick.
-    fn rank(&self) -> (u32, bool, u64) {
-        (self.strikes, self.delivered == 0, self.piece_ms)
-    }
-
-    /// Most questions in flight to it: few as long as it has not shown that it answers.
-    fn requests_max(&self) -> usize {
-        match (self.strikes, self.delivered) {
-            (0, 0) => PEER_REQUESTS_MAX / 2,
-            (0, _) => PEER_REQUESTS_MAX,
-            _ => 1,
-        }
-    }
 }
 
 /// A question that waits for its answer.
