@@ -50,7 +50,7 @@ pub const PEER_REQUESTS_MAX: usize = 4;
 pub const PIECES_MAX: usize = 32;
 /// How long an answer may take, in milliseconds.
 pub const ANSWER_TIMEOUT_MS: u64 = 15_000;
-/// Unanswered questions, less the answered ones, after which a peer is asked nothing for [`OFFERS_EVERY_MS`].
+/// Unanswered questions, less the answered ones, after which a peer is asked nothing for half a minute.
 pub const STRIKES_MAX: u32 = 4;
 /// How often peers are asked for their offers, in milliseconds: they come and go.
 const OFFERS_EVERY_MS: u64 = 30_000;
