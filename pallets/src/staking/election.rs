@@ -176,7 +176,7 @@ fn step(cx: &mut Ctx, election: &mut Election, era: EraIndex, pages: &mut Pages)
         },
         Stage::Scores(after) => match NOMINATORS.next_after(cx, after.as_ref()) {
             Some((who, nominations)) => {
-                let stake = ledger::active(cx, &who);
+                let stake = nominated(cx, &who, seats);
                 for (place, part) in divide(stake, &nominations.targets, seats) {
                     seats[place].total = seats[place].total.saturating_add(part);
                 }
@@ -190,7 +190,7 @@ fn step(cx: &mut Ctx, election: &mut Election, era: EraIndex, pages: &mut Pages)
         },
         Stage::Exposures(after) => match NOMINATORS.next_after(cx, after.as_ref()) {
             Some((who, nominations)) => {
-                let stake = ledger::active(cx, &who);
+                let stake = nominated(cx, &who, seats);
                 for (place, value) in divide(stake, &nominations.targets, seats) {
                     let entry = IndividualExposure { who, value };
                     pages.add(cx, era, place, &mut seats[place], entry);
@@ -238,6 +238,15 @@ fn incumbents(cx: &Ctx, era: EraIndex) -> Vec<Seat> {
         Seat { account: v.account, keys, prefs, own, total: own, nominators: 0 }
     };
     session::validators(cx).validators.into_iter().map(seat).collect()
+}
+
+/// A nominator's stake. It is nothing where it has a seat itself, behind which that stake stands already: those who go on
+/// because nobody can be elected may nominate by now.
+fn nominated(state: &dyn StateRead, who: &AccountId, seats: &[Seat]) -> Balance {
+    match seats.binary_search_by(|seat| seat.account.cmp(who)) {
+        Ok(_) => Balance::ZERO,
+        Err(_) => ledger::active(state, who),
+    }
 }
 
 /// Divides a nominator's stake equally among the seats that it names: their places, by account, and its parts.

@@ -297,6 +297,16 @@ fn where_nobody_can_be_elected_those_who_decide_go_on() {
     assert_eq!(world.set(), [validator(1)]);
 }
 
+#[test]
+fn the_stake_of_those_who_go_on_and_nominate_themselves_counts_once() {
+    let mut world = World::new(1, 0);
+    world.ok(validator(0), nominate(&[validator(0)]));
+    world.eras(1);
+    let key = (CURRENT_ERA.get(&world.state).unwrap_or_default(), validator(0));
+    let exposed = ERAS_STAKERS_OVERVIEW.get(&world.state, &key).expect("it goes on");
+    assert_eq!((exposed.own, exposed.total, exposed.nominator_count), (STAKE, STAKE, 0));
+}
+
 /// Rewards that were paid since events were taken.
 fn rewarded(world: &mut World) -> BTreeMap<AccountId, u128> {
     let mut sums = BTreeMap::new();

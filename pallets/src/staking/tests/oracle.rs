@@ -300,7 +300,10 @@ impl Oracle {
             let own = self.active(who);
             all.insert(*who, Behind { own, others: BTreeMap::new(), commission });
         }
-        for (nominator, targets) in &self.nominators {
+        // The stake of who is among them counts once.
+        for (nominator, targets) in
+            self.nominators.iter().filter(|(who, _)| !accounts.contains(who))
+        {
             let mut named: Vec<_> = targets.iter().filter(|who| all.contains_key(who)).collect();
             named.sort();
             let Ok(count) = u128::try_from(named.len()) else { continue };
