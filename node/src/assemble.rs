@@ -271,7 +271,8 @@ pub async fn assemble(plan: Plan) -> Result<Node> {
         if sign_without_guard {
             tracing::warn!(%account, "signing whatever is forgotten of what was signed, as told");
         }
-        let identity = Identity { genesis, account, signer: Box::new(signer.clone()) };
+        let shares_keys = matches!(signer, Signer::Remote(_));
+        let identity = Identity { genesis, account, signer: Box::new(signer.clone()), shares_keys };
         let core = Consensus::new(config.consensus.clone(), identity, recovered, without)?;
         author = Some(chain_shell::Author { account, signer: signer.clone() });
         starter = Some(sync_shell::Starter { inbox: consensus_sender.clone(), account, signer });

@@ -17,12 +17,15 @@ pub struct Identity {
     pub account: AccountId,
     /// Signs with its vote keys.
     pub signer: Box<dyn VoteSigner>,
+    /// Whether other nodes may sign with these keys too, which the signer watches over.
+    pub shares_keys: bool,
 }
 
 impl Identity {
     /// A validator with one vote key, in this process.
     pub fn local(genesis: Hash, account: AccountId, key: ed25519_dalek::SigningKey) -> Self {
-        Self { genesis, account, signer: Box::new(LocalSigner { genesis, key }) }
+        let signer = Box::new(LocalSigner { genesis, key });
+        Self { genesis, account, signer, shares_keys: false }
     }
 }
 

@@ -84,9 +84,6 @@ pub trait VoteSigner: Send {
         content: &Content,
         known: Option<Slot>,
     ) -> Result<Signature, Unsigned>;
-
-    /// Whether other nodes of this validator may be served too.
-    fn is_shared(&self) -> bool;
 }
 
 /// One key in this process.
@@ -108,9 +105,5 @@ impl VoteSigner for LocalSigner {
             return Err(Unsigned::NoKey);
         }
         Ok(self.key.sign(&content.signed_bytes(&self.genesis)).to_bytes())
-    }
-
-    fn is_shared(&self) -> bool {
-        false
     }
 }

@@ -103,10 +103,6 @@ impl VoteSigner for Signer {
             Self::Remote(client) => client.sign(*key, content, known),
         }
     }
-
-    fn is_shared(&self) -> bool {
-        matches!(self, Self::Remote(_))
-    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,10 @@
 
 use crate::plan::{Ablation, Sim};
 use chain::{Chain, Config, Head, PooledTx, Received, sync};
-use consensus::{
-    Body, Consensus, Content, Identity, LocalSigner, Slot, Unsigned, VoteSigner, WithoutRecord,
-    store::MemoryStore,
-};
+use consensus::{Body, Consensus, Identity, WithoutRecord, store::MemoryStore};
 use pallets::staking::GenesisValidator;
 use primitives::{
-    AccountId, Balance, Evidence, Hash, Height, Moment, OpaqueTransaction, VoteSignature,
+    AccountId, Balance, Evidence, Hash, Height, Moment, OpaqueTransaction,
     crypto::{
         hash::blake2_256,
         pair::{Ed25519Pair, Sr25519Pair},
@@ -94,24 +91,6 @@ pub(crate) struct Node {
     pub(crate) crash: Option<crate::plan::Crash>,
 }
 
-/// The honest one of a liar's two signers. What the other signed comes back to it, and does not stop it.
-struct OneOfTwo(LocalSigner);
-
-impl VoteSigner for OneOfTwo {
-    fn sign(
-        &mut self,
-        key: &[u8; 32],
-        content: &Content,
-        known: Option<Slot>,
-    ) -> Result<VoteSignature, Unsigned> {
-        self.0.sign(key, content, known)
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-}
-
 /// What a node loses when it stops.
 pub(crate) struct Running {
     pub(crate) chain: Chain,
@@ -173,12 +152,9 @@ impl Node {
                 }
                 let key = ed25519_dalek::SigningKey::from_bytes(&vote_seed(number));
                 let (genesis, account) = (chain.genesis(), account(number));
-                let signer = LocalSigner { genesis, key };
-                let signer: Box<dyn VoteSigner> = match plan.equivocators.contains(&number) {
-                    true => Box::new(OneOfTwo(signer)),
-                    false => Box::new(signer),
-                };
-                let identity = Identity { genesis, account, signer };
+                // A liar has a second signer, and what that signed comes back and does not stop it.
+                let shares_keys = plan.equivocators.contains(&number);
+                let identity = Identity { shares_keys, ..Identity::local(genesis, account, key) };
                 let without = match plan.ablation {
                     Ablation::NoLogAndNoGuard => WithoutRecord::Override,
                     _ => WithoutRecord::Wait { started_ms: self.clock(now) },

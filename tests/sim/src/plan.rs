@@ -401,8 +401,8 @@ impl Sim {
         self.actions.push((when, Action::Crash(crash)));
     }
 
-    /// A validator loses its records. Until it has seen the others go on it is as if it were away, and so is one that has
-    /// just joined.
+    /// A validator loses its records. Until it has seen the others go on it is as if it were away, as those are who join
+    /// late.
     fn draw_loss(&mut self, random: &mut Random) {
         let node = random.index(self.powers.len());
         let away: Vec<usize> = self.late.keys().copied().chain([node]).collect();

@@ -372,9 +372,10 @@ impl World {
             this.store.lose_guard();
         }
         // Before the chain shows a signature, nobody can know that there was one.
-        let head = this.running.as_ref().map(|running| running.chain.head().snapshot.clone());
-        let is_shown = |state| session::has_signed(&state, &node::account(node));
-        if forgets && head.is_some_and(is_shown) {
+        let is_shown = this.running.as_ref().is_some_and(|running| {
+            session::has_signed(&running.chain.head().snapshot, &node::account(node))
+        });
+        if forgets && is_shown {
             this.store.lose_wal();
             this.store.lose_guard();
             self.oracle.outcome.forgotten += 1;

@@ -104,9 +104,9 @@ impl Host {
         self.identity.account
     }
 
-    /// Whether other nodes of this validator may sign too, which its signer watches over.
+    /// Whether other nodes of this validator may sign too.
     pub(crate) fn shares_keys(&self) -> bool {
-        self.identity.signer.is_shared()
+        self.identity.shares_keys
     }
 
     /// Whether this is the only one of the validators.

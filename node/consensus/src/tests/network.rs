@@ -29,6 +29,12 @@ pub(super) fn account(node: usize) -> AccountId {
     AccountId([byte; 32])
 }
 
+/// Consensus begins at a height, on a chain that shows no signature of this node.
+pub(super) fn start_at(height: Height, powers: &[u64]) -> Input {
+    let validators = validator_set(powers, height);
+    Input::Start { height, validators, parent: GENESIS, certificate: None, has_signed: false }
+}
+
 pub(super) fn validator_set(powers: &[u64], height: Height) -> ValidatorSet {
     let validator = |(node, power): (usize, &u64)| ValidatorInfo {
         account: account(node),

@@ -1,6 +1,6 @@
 //! Validators whose signatures are made elsewhere, or not at all.
 
-use super::network::{GENESIS, account, key, validator_set};
+use super::network::{GENESIS, account, key, start_at, validator_set};
 use crate::{
     Config, Consensus, Content, Identity, Input, Message, Output, Signature, SignedVote, Slot,
     Time, Timer, Unsigned, Vote, VoteKind, VoteSigner, WithoutRecord, store::Recovered,
@@ -35,16 +35,12 @@ impl VoteSigner for Distant {
         let key = key.ok_or(Unsigned::NoKey)?;
         Ok(key.sign(&content.signed_bytes(&GENESIS)).to_bytes())
     }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
 }
 
 fn new(keys: Vec<usize>, recovered: Recovered) -> (Consensus, Arc<AtomicBool>) {
     let there = Arc::new(AtomicBool::new(true));
     let signer = Box::new(Distant { there: there.clone(), keys });
-    let identity = Identity { genesis: GENESIS, account: account(0), signer };
+    let identity = Identity { genesis: GENESIS, account: account(0), signer, shares_keys: true };
     let new = Consensus::new(Config::default(), identity, recovered, WithoutRecord::Override);
     (new.expect("sound"), there)
 }
@@ -56,15 +52,7 @@ fn step(consensus: &mut Consensus, now_ms: u64, input: Input) -> Vec<Output> {
 }
 
 fn begin(consensus: &mut Consensus, powers: &[u64]) -> Vec<Output> {
-    let validators = validator_set(powers, 1);
-    let start = Input::Start {
-        height: 1,
-        validators,
-        parent: GENESIS,
-        certificate: None,
-        has_signed: false,
-    };
-    step(consensus, 0, start)
+    step(consensus, 0, start_at(1, powers))
 }
 
 fn built(round: u32) -> Input {

@@ -1,6 +1,6 @@
 //! Single steps of one validator, by hand.
 
-use super::network::{GENESIS, account, key, validator_set};
+use super::network::{GENESIS, account, key, start_at, validator_set};
 use crate::{
     Body, Bytes, Config, Consensus, Decided, Fault, Identity, Input, Message, Output, SignedVote,
     Step, Time, Timer, TimerKind, Verdict, Vote, VoteKind, WithoutRecord, store::Recovered,
@@ -20,15 +20,7 @@ fn start(node: usize, powers: &[u64]) -> (Consensus, Vec<Output>) {
     let mut consensus =
         Consensus::new(config, identity, recovered, WithoutRecord::Override).expect("new");
     let mut out = Vec::new();
-    let validators = validator_set(powers, 1);
-    let start = Input::Start {
-        height: 1,
-        validators,
-        parent: GENESIS,
-        certificate: None,
-        has_signed: false,
-    };
-    consensus.step(Time(0), start, &mut out);
+    consensus.step(Time(0), start_at(1, powers), &mut out);
     (consensus, out)
 }
 
@@ -132,10 +124,7 @@ fn restarted(powers: &[u64], height: u32, recovered: Recovered, block: Hash) -> 
     let mut consensus =
         Consensus::new(Config::default(), identity, recovered, without).expect("sound");
     let mut out = Vec::new();
-    let validators = validator_set(powers, height);
-    let start =
-        Input::Start { height, validators, parent: GENESIS, certificate: None, has_signed: false };
-    consensus.step(Time(0), start, &mut out);
+    consensus.step(Time(0), start_at(height, powers), &mut out);
     let built = Input::Built { height, round: 0, block, body: body("a block") };
     consensus.step(Time(5), built, &mut out);
     out
