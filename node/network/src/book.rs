@@ -23,8 +23,10 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(600);
 /// The longest pause between dials of peers that the operator named.
 const RETRY_NAMED_MAX: Duration = Duration::from_secs(30);
-/// After so many dials in a row that failed a peer is forgotten, unless the operator named it.
-const FAILURES_MAX: u32 = 8;
+/// After so many dials in a row that failed a peer is forgotten that this node has only heard of.
+const FAILURES_HEARD_MAX: u32 = 8;
+/// After so many any other is, unless the operator named it: about a day, so that no outage leaves a node alone.
+const FAILURES_MAX: u32 = 150;
 
 /// How much is known of a peer's addresses. What is more is kept longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,7 +49,8 @@ pub(crate) struct Known {
     pub role: Option<Role>,
     pub trial: Trial,
     failures: u32,
-    dial_at: Option<Instant>,
+    /// When it may be dialled, if not at once.
+    pub dial_at: Option<Instant>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,11 +114,15 @@ impl Book {
     /// Notes that a peer can't be dialled now.
     pub fn fail(&mut self, peer: &PeerId, now: Instant) {
         let Some(known) = self.known.get_mut(peer) else { return };
-        let pause_max = if known.trial == Trial::Named { RETRY_NAMED_MAX } else { RETRY_MAX };
+        let (pause_max, failures_max) = match known.trial {
+            Trial::Heard => (RETRY_MAX, FAILURES_HEARD_MAX),
+            Trial::Told | Trial::Dialled => (RETRY_MAX, FAILURES_MAX),
+            Trial::Named => (RETRY_NAMED_MAX, u32::MAX),
+        };
         let pause = (RETRY_FIRST * 2u32.pow(known.failures.min(16))).min(pause_max);
-        known.failures += 1;
+        known.failures = known.failures.saturating_add(1);
         known.dial_at = Some(now + pause);
-        if known.failures > FAILURES_MAX && known.trial != Trial::Named {
+        if known.failures > failures_max {
             self.known.remove(peer);
         }
     }

@@ -89,6 +89,8 @@ pub(crate) struct Limits {
     slots: BTreeMap<ConnectionId, Slot>,
     reserved: BTreeSet<PeerId>,
     favoured: BTreeSet<PeerId>,
+    /// Whether somebody found all inbound places taken, and none has become free since.
+    has_turned_away: bool,
 }
 
 impl Limits {
@@ -101,6 +103,7 @@ impl Limits {
             slots: BTreeMap::new(),
             reserved: BTreeSet::new(),
             favoured: BTreeSet::new(),
+            has_turned_away: false,
         }
     }
 
@@ -158,7 +161,9 @@ impl Limits {
         direction: Direction,
     ) -> Result<(), Denial> {
         self.fail(id);
-        self.check(peer, place, direction)?;
+        let checked = self.check(peer, place, direction);
+        self.has_turned_away |= checked == Err(Denial::Full) && direction == Direction::Inbound;
+        checked?;
         self.slots.insert(id, Slot { peer, place, direction });
         Ok(())
     }
@@ -206,7 +211,8 @@ impl Limits {
 
     /// Takes a connection's slot back.
     pub fn release(&mut self, id: ConnectionId) {
-        self.slots.remove(&id);
+        let slot = self.slots.remove(&id);
+        self.has_turned_away &= slot.is_none_or(|slot| slot.direction != Direction::Inbound);
     }
 
     /// How many others are connected in a range, so that dials can be spread.
@@ -227,6 +233,11 @@ impl Limits {
         let others = self.others().filter(inbound).count();
         self.slots.values().filter(inbound).count() > self.numbers.inbound_max
             && others > self.numbers.inbound_max / OTHERS_SHARE
+    }
+
+    /// Whether somebody found all inbound places taken, and none has become free since.
+    pub fn has_turned_away(&self) -> bool {
+        self.has_turned_away
     }
 
     pub fn trust(&self, peer: &PeerId) -> Trust {

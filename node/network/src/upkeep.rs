@@ -29,6 +29,8 @@ const UNIDENTIFIED_MAX: Duration = Duration::from_secs(5);
 const TWICE_MAX: Duration = Duration::from_secs(10);
 /// How long connections beyond those that are wanted are left alone.
 const SPARE_MAX: Duration = Duration::from_secs(15);
+/// How long whoever got in may stay when others want in too: long enough to look around in the DHT.
+const STAY_MIN: Duration = Duration::from_secs(5);
 /// How long a peer that was too many is not dialled.
 const REST: Duration = Duration::from_secs(60);
 /// Dials that begin at a time.
@@ -258,6 +260,7 @@ impl Network {
         }
         self.close_spare(now);
         self.make_room();
+        self.let_in(now);
     }
 
     /// Closes connections beyond those that this node wants, which queries of the DHT leave.
@@ -295,16 +298,34 @@ impl Network {
 
     /// Disconnects the worst of the others while favoured peers have filled the inbound side.
     pub(crate) fn make_room(&mut self) {
-        let now = Instant::now();
-        let gate = &self.swarm.behaviour().gate;
-        if !gate.limits.is_inbound_crowded() {
-            return;
+        if self.swarm.behaviour().gate.limits.is_inbound_crowded() {
+            self.disconnect_worst(Instant::now(), Duration::ZERO);
         }
+    }
+
+    /// Disconnects the worst of the others if somebody was turned away: a node that is full, as one is that all begin
+    /// with, still shows newcomers the way to others.
+    fn let_in(&mut self, now: Instant) {
+        if self.swarm.behaviour().gate.limits.has_turned_away() {
+            self.disconnect_worst(now, STAY_MIN);
+        }
+    }
+
+    /// Disconnects whoever came in, is not trusted and behaves worst, or is of the most crowded range, or came last; if it
+    /// is there for a while.
+    fn disconnect_worst(&mut self, now: Instant, stay: Duration) {
+        let gate = &self.swarm.behaviour().gate;
         let others = self.sessions.iter().filter(|(peer, session)| {
-            session.direction() == Direction::Inbound && gate.limits.trust(peer) == Trust::None
+            session.direction() == Direction::Inbound
+                && gate.limits.trust(peer) == Trust::None
+                && now.saturating_duration_since(session.since) >= stay
         });
         let worst = others
-            .min_by_key(|(peer, session)| (gate.peers.score(peer, now), Reverse(session.since)))
+            .min_by_key(|(peer, session)| {
+                let place = session.main_link().and_then(|link| place(&link.address));
+                let crowd = place.map_or(0, |place| gate.limits.in_range(place));
+                (gate.peers.score(peer, now), Reverse(crowd), Reverse(session.since))
+            })
             .map(|(peer, _)| *peer);
         if let Some(peer) = worst {
             debug!(%peer, "disconnected to make room");

@@ -29,7 +29,7 @@ const TELL_EVERY: Duration = Duration::from_millis(10);
 const GATHERED_MAX: usize = 8_192;
 /// How often what still waits is told again: a node that has just begun may have told nobody.
 const REPEAT: Duration = Duration::from_secs(5);
-/// How often one transaction is told again at most.
+/// How often one transaction is told again to peers at most.
 const REPEATS_MAX: u8 = 12;
 /// Most transactions that are remembered to be told again.
 const REMEMBERED_MAX: usize = 16_384;
@@ -91,7 +91,7 @@ impl Shell {
 
     fn tell(&self, transactions: &[Arc<PooledTx>]) {
         // Whoever comes later hears of what still waits then.
-        if self.network.overview().borrow().peers.is_empty() {
+        if self.is_alone() {
             return;
         }
         let mut batch: Vec<OpaqueTransaction> = Vec::new();
@@ -109,6 +109,10 @@ impl Shell {
         }
     }
 
+    fn is_alone(&self) -> bool {
+        self.network.overview().borrow().peers.is_empty()
+    }
+
     fn publish(&self, transactions: Vec<OpaqueTransaction>) {
         let waiting = Waiting { number: self.numbers.next(), transactions };
         if !self.network.publish(Topic::Transactions, waiting.encode()) {
@@ -119,14 +123,14 @@ impl Shell {
     /// Tells again what is due and still waits.
     fn repeat(&self, told: &mut VecDeque<Told>) {
         let mut due = Vec::new();
-        let now = Instant::now();
+        let (now, is_alone) = (Instant::now(), self.is_alone());
         while due.len() < REPEATED_MAX
             && let Some(first) = told.pop_front_if(|told| now - told.at >= REPEAT)
         {
             let waits = self.verifier.get(&[first.tx.hash()]).iter().any(Option::is_some);
             if waits && first.times < REPEATS_MAX {
                 due.push(first.tx.clone());
-                told.push_back(Told { at: now, times: first.times + 1, ..first });
+                told.push_back(Told { at: now, times: first.times + u8::from(!is_alone), ..first });
             }
         }
         self.tell(&due);

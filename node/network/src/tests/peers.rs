@@ -59,6 +59,18 @@ async fn a_node_comes_back_without_a_bootnode() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_node_lets_newcomers_in() {
+    let full = start(1, Config { inbound_peers_max: 1, outbound_peers: 0, ..config() });
+    let bootnodes = vec![full.address().await];
+    let second = start(2, Config { bootnodes: bootnodes.clone(), ..config() });
+    second.until_peers(1).await;
+    let third = start(3, Config { bootnodes, ..config() });
+    until("denials", || (full.metric("artel_network_denials", "Full") > 0).then_some(())).await;
+    until("the newcomer", || full.peer(third.id())).await;
+    assert!(full.peer(second.id()).is_none(), "there is one place");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reserved_only_node_knows_nobody_else() {
     let sentry = start(1, config());
     let address = sentry.address().await;

@@ -220,7 +220,13 @@ fn fifty_nodes_of_one_range_take_few_slots() {
 fn favoured_and_reserved_peers_are_outside_of_the_limits_and_others_make_room() {
     let mut limits = limits(4);
     let spread = |index: usize| ip(&format!("9.9.{index}.1"));
-    assert_eq!(admitted(&mut limits, 0, 10, spread), 4);
+    assert_eq!(admitted(&mut limits, 0, 4, spread), 4);
+    assert!(!limits.has_turned_away());
+    assert_eq!(admitted(&mut limits, 4, 1, spread), 0);
+    assert!(limits.has_turned_away());
+    limits.release(ConnectionId::new_unchecked(3));
+    assert!(!limits.has_turned_away(), "there is a place again");
+    assert_eq!(admitted(&mut limits, 3, 10, spread), 1);
     assert!(!limits.is_inbound_crowded());
     for index in 0..10 {
         let peer = PeerId::random();
@@ -356,30 +362,37 @@ fn addresses_are_told_apart() {
     assert_eq!(addresses::place(&address("/ip6/::ffff:1.2.3.4/tcp/1")), Some(ip("1.2.3.4")));
 }
 
+/// Dials a peer in vain until it is forgotten, and says how often and for how long.
+fn dialled_in_vain(book: &mut Book, peer: &PeerId, start: Instant) -> (u32, Duration) {
+    let (mut dials, mut now) = (0, start);
+    while let Some(at) = book.get(peer).map(|known| known.dial_at.unwrap_or(start)) {
+        now = at;
+        assert!(book.due(now).next().is_some());
+        book.fail(peer, now);
+        dials += 1;
+    }
+    (dials, now - start)
+}
+
 #[test]
 fn the_book_keeps_the_best_and_dials_less_and_less() {
     let (mut book, start) = (Book::default(), Instant::now());
     let (peer, good) = (PeerId::random(), address("/ip4/8.8.8.8/tcp/1"));
     book.note(peer, vec![address("/ip4/8.8.4.4/tcp/1")], Trial::Heard);
+    assert_eq!(dialled_in_vain(&mut book, &peer, start), (9, Duration::from_millis(63_750)));
+    book.note(peer, vec![address("/ip4/8.8.4.4/tcp/1")], Trial::Heard);
     book.note(peer, vec![good.clone()], Trial::Told);
     book.note(peer, vec![address("/ip4/6.6.6.6/tcp/1")], Trial::Heard);
     assert_eq!(book.get(&peer).expect("known").addresses[..], *std::slice::from_ref(&good));
-    let mut now = start;
-    let mut dials = 0;
-    while book.get(&peer).is_some() && now < start + Duration::from_secs(3_600) {
-        if book.due(now).next().is_some() {
-            dials += 1;
-            book.fail(&peer, now);
-        }
-        now += Duration::from_millis(100);
-    }
-    assert_eq!(dials, 9, "then it is forgotten");
+    let (dials, lasted) = dialled_in_vain(&mut book, &peer, start);
+    assert_eq!(dials, 151);
+    assert!(lasted > Duration::from_secs(23 * 3_600), "an outage of hours: {lasted:?}");
     // One that is named is dialled for ever.
     book.note(peer, vec![good], Trial::Named);
-    for _ in 0..100 {
-        book.fail(&peer, now);
+    for _ in 0..1_000 {
+        book.fail(&peer, start);
     }
-    assert!(book.due(now + Duration::from_secs(31)).next().is_some());
+    assert!(book.due(start + Duration::from_secs(31)).next().is_some());
 }
 
 #[test]
