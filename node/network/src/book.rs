@@ -23,10 +23,10 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(600);
 /// The longest pause between dials of peers that the operator named.
 const RETRY_NAMED_MAX: Duration = Duration::from_secs(30);
-/// After so many dials in a row that failed a peer is forgotten that this node has only heard of.
-const FAILURES_HEARD_MAX: u32 = 8;
-/// After so many any other is, unless the operator named it: about a day, so that no outage leaves a node alone.
-const FAILURES_MAX: u32 = 150;
+/// After so many dials in a row that failed a peer is forgotten that was never dialled.
+const FAILURES_MAX: u32 = 8;
+/// After so many one that was, unless the operator named it: about a day, so that no outage leaves a node alone.
+const FAILURES_DIALLED_MAX: u32 = 150;
 
 /// How much is known of a peer's addresses. What is more is kept longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -115,8 +115,9 @@ impl Book {
     pub fn fail(&mut self, peer: &PeerId, now: Instant) {
         let Some(known) = self.known.get_mut(peer) else { return };
         let (pause_max, failures_max) = match known.trial {
-            Trial::Heard => (RETRY_MAX, FAILURES_HEARD_MAX),
-            Trial::Told | Trial::Dialled => (RETRY_MAX, FAILURES_MAX),
+            // What a peer says of itself fills the book as easily as hearsay.
+            Trial::Heard | Trial::Told => (RETRY_MAX, FAILURES_MAX),
+            Trial::Dialled => (RETRY_MAX, FAILURES_DIALLED_MAX),
             Trial::Named => (RETRY_NAMED_MAX, u32::MAX),
         };
         let pause = (RETRY_FIRST * 2u32.pow(known.failures.min(16))).min(pause_max);
