@@ -7,6 +7,7 @@ pub mod chain;
 pub mod clock;
 pub mod consensus;
 pub mod evidence;
+mod favours;
 pub mod gossip;
 mod guesses;
 pub mod imports;

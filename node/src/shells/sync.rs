@@ -3,6 +3,7 @@
 
 use super::{
     chain::Refused,
+    favours::{Change, Favours},
     guesses::Guesses,
     imports::{Done, Imports, Workers},
     recent::Recent,
@@ -24,9 +25,9 @@ use network::{
     Gossip, Handle, PeerEvent, PeerFault, PeerId, Protocol, Request, RequestError, Topic, Verdict,
 };
 use pallets::session;
-use primitives::{AccountId, Certificate, Hash, Height, ValidatorSet, check_certificate};
+use primitives::{AccountId, Certificate, Hash, Height, check_certificate};
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -130,8 +131,8 @@ struct State {
     sets: Sets,
     /// What is spent on what nobody can be blamed for.
     guesses: Guesses,
-    /// Members of the validator set that proofs were checked against.
-    members: Hash,
+    /// Who is connected, and who of them is favoured.
+    favours: Favours,
     progress: sync::Progress,
     moved: Instant,
     /// Whether consensus decides blocks here.
@@ -142,7 +143,6 @@ struct State {
     imports: Imports,
     /// Whether consensus has to hear of blocks that it did not decide itself.
     restart: bool,
-    proofs: HashMap<PeerId, PeerProof>,
     /// That a validator runs this node, and the key that proves it.
     proof: Option<([u8; 32], PeerProof)>,
     /// The proof under way, with a new key.
@@ -165,6 +165,10 @@ impl Shell {
     pub async fn run(mut self, stop: CancellationToken) -> Result<()> {
         let head = self.heads.borrow_and_update().clone();
         let mut state = State::new(self.genesis, &head);
+        // Who came before this task began.
+        for peer in &self.network.overview().borrow().peers {
+            state.favours.connect(peer.id);
+        }
         let starting = head.height;
         self.progress.send_modify(|progress| progress.starting = starting);
         let mut tick = interval(TICK);
@@ -225,7 +229,7 @@ impl Shell {
     fn advance(&self, state: &mut State) -> Result<()> {
         while let Some(index) = state.later.iter().position(|(at, ..)| *at <= Instant::now()) {
             let (_, peer, status) = state.later.remove(index).expect("found at this place");
-            state.step(Input::Status { peer, status });
+            state.on_claim(peer, status);
         }
         for output in std::mem::take(&mut state.outputs) {
             match output {
@@ -330,7 +334,7 @@ impl Shell {
         state.moved = Instant::now();
         state.passed = state.passed.split_off(&head.height);
         let validators = runtime::validator_set(&head.snapshot);
-        self.check_proofs(&validators, state);
+        self.favour(state.favours.on_validators(&validators));
         state.step(Input::Imported(Tip { height: head.height, hash: head.hash, validators }));
     }
 
@@ -397,7 +401,7 @@ impl Shell {
         let status = wire::Status { height, hash: block };
         if height < next {
             // Whether it is another block than ours, the core finds out.
-            state.step(Input::Status { peer, status });
+            state.on_claim(peer, status);
         } else if state.decides && height == next {
             if state.later.len() < LATER_MAX {
                 state.later.push_back((Instant::now() + OWN_WAIT, peer, status));
@@ -411,7 +415,7 @@ impl Shell {
                 state.imports.add_known(Final { block, hash: whole.hash, certificate });
                 state.later.push_back((Instant::now() + OWN_WAIT, peer, status));
             } else {
-                state.step(Input::Status { peer, status });
+                state.on_claim(peer, status);
             }
         }
         Verdict::Accept
@@ -419,9 +423,12 @@ impl Shell {
 
     fn on_event(&self, event: PeerEvent, state: &mut State) {
         match event {
-            PeerEvent::Connected(info) => self.ask_status(info.id, state),
+            PeerEvent::Connected(info) => {
+                state.favours.connect(info.id);
+                self.ask_status(info.id, state);
+            }
             PeerEvent::Disconnected(peer) => {
-                state.proofs.remove(&peer);
+                state.favours.disconnect(&peer);
                 self.progress.send_modify(|progress| {
                     progress.tips.remove(&peer);
                 });
@@ -440,32 +447,22 @@ impl Shell {
         let Ok(Status { height, hash, validator }) = Status::from_bytes(bytes) else {
             return self.network.report(peer, PeerFault::Malformed);
         };
-        if let Some(proof) = validator {
-            let is_good = |set| proof.is_good(&self.genesis, &peer.to_bytes(), set);
-            if state.sets.current().is_some_and(is_good) {
-                self.network.favour(peer, true);
-            }
-            state.proofs.insert(peer, proof);
-        }
-        // One that has left meanwhile is not kept for long: peers are asked again and again.
-        if self.network.overview().borrow().peers.iter().any(|info| info.id == peer) {
-            self.progress.send_modify(|progress| {
-                progress.tips.insert(peer, (height, hash));
-            });
-        }
-        state.step(Input::Status { peer, status: wire::Status { height, hash } });
-    }
-
-    /// When other validators decide, other peers are favoured.
-    fn check_proofs(&self, validators: &ValidatorSet, state: &mut State) {
-        let members = validators.members_hash();
-        if members == state.members {
+        if !state.favours.is_connected(&peer) {
+            // Once it says who it is, it is asked.
             return;
         }
-        state.members = members;
-        for (peer, proof) in &state.proofs {
-            let favoured = proof.is_good(&self.genesis, &peer.to_bytes(), validators);
-            self.network.favour(*peer, favoured);
+        if let Some(proof) = validator {
+            self.favour(state.favours.on_proof(peer, proof, state.sets.current()));
+        }
+        self.progress.send_modify(|progress| {
+            progress.tips.insert(peer, (height, hash));
+        });
+        state.on_claim(peer, wire::Status { height, hash });
+    }
+
+    fn favour(&self, changes: Vec<Change>) {
+        for (peer, favoured) in changes {
+            self.network.favour(peer, favoured);
         }
     }
 
@@ -516,7 +513,7 @@ impl State {
     fn new(genesis: Hash, head: &Head) -> Self {
         let now = Instant::now();
         let validators = runtime::validator_set(&head.snapshot);
-        let members = validators.members_hash();
+        let favours = Favours::new(genesis, &validators);
         let tip = Tip { height: head.height, hash: head.hash, validators };
         Self {
             start: now,
@@ -524,14 +521,13 @@ impl State {
             core: Sync::new(genesis, tip, 0),
             sets: Sets::new(head),
             guesses: Guesses::new(now),
-            members,
+            favours,
             progress: sync::Progress::Alone,
             moved: now,
             decides: false,
             noted: head.height,
             imports: Imports::above(head.height),
             restart: false,
-            proofs: HashMap::new(),
             proof: None,
             proving: JoinSet::new(),
             proved: None,
@@ -541,6 +537,13 @@ impl State {
             requests: JoinSet::new(),
             statuses: JoinSet::new(),
             outputs: Vec::new(),
+        }
+    }
+
+    /// What a peer has, as it says. Of one whose end nobody would tell, nothing is kept.
+    fn on_claim(&mut self, peer: PeerId, status: wire::Status) {
+        if self.favours.is_connected(&peer) {
+            self.step(Input::Status { peer, status });
         }
     }
 
