@@ -63,11 +63,13 @@ pub(super) struct Peer {
     pace: u64,
     /// It did what no honest peer does.
     is_liar: bool,
+    /// How many were known before it.
+    order: u64,
 }
 
 impl Peer {
-    fn new(claimed: Height) -> Self {
-        Self { claimed, in_flight: None, failures: 0, retry_at: 0, pace: 0, is_liar: false }
+    fn new(claimed: Height, order: u64) -> Self {
+        Self { claimed, in_flight: None, failures: 0, retry_at: 0, pace: 0, is_liar: false, order }
     }
 
     fn is_idle(&self, now: Moment) -> bool {
@@ -104,49 +106,54 @@ impl Peer {
 }
 
 #[derive(Debug)]
-pub(super) struct Peers<P>(BTreeMap<P, Peer>);
+pub(super) struct Peers<P> {
+    known: BTreeMap<P, Peer>,
+    /// How many have ever been known.
+    count: u64,
+}
 
 impl<P: Copy + Ord> Peers<P> {
     pub(super) fn new() -> Self {
-        Self(BTreeMap::new())
+        Self { known: BTreeMap::new(), count: 0 }
     }
 
     /// Notes what a peer says. Whether it is asked at all.
     pub(super) fn note(&mut self, peer: P, status: &Status) -> bool {
-        if let Some(known) = self.0.get_mut(&peer) {
+        if let Some(known) = self.known.get_mut(&peer) {
             known.claimed = status.height;
             return !known.is_liar;
         }
-        let has_room = self.0.len() < PEERS_MAX;
+        let has_room = self.known.len() < PEERS_MAX;
         if has_room {
-            self.0.insert(peer, Peer::new(status.height));
+            self.known.insert(peer, Peer::new(status.height, self.count));
+            self.count += 1;
         }
         has_room
     }
 
     pub(super) fn get_mut(&mut self, peer: &P) -> Option<&mut Peer> {
-        self.0.get_mut(peer)
+        self.known.get_mut(peer)
     }
 
     pub(super) fn remove(&mut self, peer: &P) {
-        self.0.remove(peer);
+        self.known.remove(peer);
     }
 
     /// Never ask this one again. Whether that is news.
     pub(super) fn banish(&mut self, peer: &P) -> bool {
-        let Some(peer) = self.0.get_mut(peer) else { return true };
+        let Some(peer) = self.known.get_mut(peer) else { return true };
         peer.in_flight = None;
         !std::mem::replace(&mut peer.is_liar, true)
     }
 
     /// The question under way with this peer, which is over now, if it has this id.
     pub(super) fn finish(&mut self, peer: &P, id: RequestId) -> Option<InFlight> {
-        self.0.get_mut(peer)?.in_flight.take_if(|in_flight| in_flight.id == id)
+        self.known.get_mut(peer)?.in_flight.take_if(|in_flight| in_flight.id == id)
     }
 
     /// Gives up questions that take too long.
     pub(super) fn expire(&mut self, now: Moment) {
-        for peer in self.0.values_mut() {
+        for peer in self.known.values_mut() {
             if peer.in_flight.take_if(|in_flight| in_flight.deadline() <= now).is_some() {
                 peer.fail(now);
             }
@@ -154,45 +161,51 @@ impl<P: Copy + Ord> Peers<P> {
     }
 
     pub(super) fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
-        self.0.values().filter_map(|peer| peer.in_flight.as_ref())
+        self.known.values().filter_map(|peer| peer.in_flight.as_ref())
     }
 
     /// How many could be asked for this height now.
     pub(super) fn count_idle(&self, now: Moment, height: Height) -> usize {
-        self.0.values().filter(|peer| peer.is_idle(now) && peer.claimed >= height).count()
+        self.known.values().filter(|peer| peer.is_idle(now) && peer.claimed >= height).count()
     }
 
     /// Whom to ask for this height: of those that say they have it, one without failures, the fastest
-    /// of these. New ones come first, so that their pace becomes known.
-    pub(super) fn choose(&self, now: Moment, height: Height) -> Option<P> {
-        let idle = self.0.iter().filter(|(_, peer)| peer.is_idle(now) && peer.claimed >= height);
-        idle.min_by_key(|(_, peer)| (peer.failures, peer.pace)).map(|(id, _)| *id)
+    /// of these. New ones come first, so that their pace becomes known; but last where all others wait for the block, so
+    /// that newcomers who say nothing hold nothing up, however many they are.
+    pub(super) fn choose(&self, now: Moment, height: Height, all_wait: bool) -> Option<P> {
+        let idle =
+            self.known.iter().filter(|(_, peer)| peer.is_idle(now) && peer.claimed >= height);
+        idle.min_by_key(|(_, peer)| {
+            let is_new = peer.pace == 0;
+            (peer.failures, all_wait && is_new, peer.pace, peer.order)
+        })
+        .map(|(id, _)| *id)
     }
 
     /// Whom to ask for a height that nobody says to have: who has most.
     pub(super) fn choose_any(&self, now: Moment) -> Option<P> {
-        let idle = self.0.iter().filter(|(_, peer)| peer.is_idle(now));
+        let idle = self.known.iter().filter(|(_, peer)| peer.is_idle(now));
         idle.min_by_key(|(_, p)| (p.failures, Reverse(p.claimed), p.pace)).map(|(id, _)| *id)
     }
 
     /// Whether this one can be asked now.
     pub(super) fn is_idle(&self, now: Moment, peer: &P) -> bool {
-        self.0.get(peer).is_some_and(|peer| peer.is_idle(now))
+        self.known.get(peer).is_some_and(|peer| peer.is_idle(now))
     }
 
     /// The highest block that a peer says to have which was not found wanting.
     pub(super) fn best_claim(&self) -> Option<Height> {
-        self.0.values().filter(|peer| peer.is_trusted()).map(|peer| peer.claimed).max()
+        self.known.values().filter(|peer| peer.is_trusted()).map(|peer| peer.claimed).max()
     }
 
     /// The highest block that any peer says to have.
     pub(super) fn highest_claim(&self) -> Option<Height> {
-        self.0.values().filter(|peer| !peer.is_liar).map(|peer| peer.claimed).max()
+        self.known.values().filter(|peer| !peer.is_liar).map(|peer| peer.claimed).max()
     }
 
     /// When a pause ends, of those that last.
     pub(super) fn next_retry(&self, now: Moment) -> Option<Moment> {
-        let pausing = self.0.values().filter(|peer| !peer.is_liar && peer.in_flight.is_none());
+        let pausing = self.known.values().filter(|peer| !peer.is_liar && peer.in_flight.is_none());
         pausing.map(|peer| peer.retry_at).filter(|retry_at| *retry_at > now).min()
     }
 }

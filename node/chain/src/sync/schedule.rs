@@ -10,7 +10,7 @@ use primitives::{Height, Moment};
 
 /// Most heights above the head that are asked for or held; some are fewer, as requests are for many.
 pub const WINDOW_BLOCKS_MAX: u32 = 2_048;
-/// Most bytes of blocks that are held or may come; the next block of all may come in addition.
+/// Most bytes of blocks that are held or may come; the next block of all may come in addition, from several peers.
 pub const WINDOW_BYTES_MAX: usize = 8 * RESPONSE_BYTES_MAX;
 /// Most requests under way.
 pub const REQUESTS_MAX: usize = 32;
@@ -18,6 +18,8 @@ pub const REQUESTS_MAX: usize = 32;
 pub const RESPONSE_BYTES_WANTED: usize = RESPONSE_BYTES_MAX / 2;
 /// Once the next block is so late, in milliseconds, another peer is asked for it too.
 pub const HEDGE_MS: Moment = 1_000;
+/// Peers that may be asked for the next block at a time although there is no room for more.
+const HEDGES_MAX: usize = 3;
 /// Fewest blocks that are worth a request of their own while there are more to ask for.
 const SHARE_BLOCKS_MIN: u32 = 16;
 /// How far behind a node may be whose blocks come another way.
@@ -121,19 +123,22 @@ impl<P: Copy + Ord> Sync<P> {
             && asked.since.saturating_add(HEDGE_MS) <= now
     }
 
-    /// Whether what may come fits beside what is held. The block that all others wait for always does.
+    /// Whether what may come fits beside what is held. The block that all others wait for always does, also if peers are
+    /// late with it.
     fn has_room(&self, from: Height) -> bool {
         let count = self.peers.in_flight().count();
         let next = self.frontier.height.saturating_add(1);
         let bytes = self.bytes_held.saturating_add((count + 1).saturating_mul(RESPONSE_BYTES_MAX));
         (count < REQUESTS_MAX && bytes <= WINDOW_BYTES_MAX)
-            || (from == next && !self.peers.in_flight().any(|asked| asked.covers(next)))
+            || (from == next
+                && self.peers.in_flight().filter(|asked| asked.covers(next)).count() < HEDGES_MAX)
     }
 
     /// Asks the best idle peer for the beginning of a gap. Whether there is one.
     fn ask_for(&mut self, gap: Request, now: Moment, out: &mut Vec<Output<P>>) -> bool {
         let from = gap.from;
-        let (peer, most, kind) = match self.peers.choose(now, from) {
+        let all_wait = from == self.frontier.height.saturating_add(1);
+        let (peer, most, kind) = match self.peers.choose(now, from, all_wait) {
             Some(peer) => (peer, self.share(gap, now), Kind::Claimed),
             None if self.hint.is_some_and(|(hinted, _)| hinted >= from) => {
                 let Some(peer) = self.peers.choose_any(now) else { return false };

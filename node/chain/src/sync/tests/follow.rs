@@ -72,6 +72,27 @@ fn who_does_not_answer_holds_nothing_up_for_long() {
 }
 
 #[test]
+fn newcomers_who_never_answer_hold_nothing_up_however_many_they_are() {
+    let silent = 400;
+    let manners = [&vec![Silent; silent][..], &[Honest]].concat();
+    let mut world = World::new(TestChain::new(3_000, &[], 1), &manners, 50);
+    let status = world.chain.status();
+    world.feed(Input::Status { peer: silent, status });
+    let mut came: usize = 0;
+    while world.head < world.chain.height() {
+        if world.now >= 250 * came as u64 {
+            if let Some(peer) = came.checked_sub(60) {
+                world.feed(Input::Gone { peer });
+            }
+            world.feed(Input::Status { peer: came, status });
+            came += 1;
+        }
+        assert!(world.advance() && came < silent, "at {} after {} ms", world.head, world.now);
+    }
+    assert_eq!(world.punished, []);
+}
+
+#[test]
 fn a_single_peer_on_a_bad_line_is_enough() {
     let mut world = World::new(TestChain::new(700, &[350], 1), &[Lossy], 50);
     world.greet();
