@@ -36,7 +36,7 @@ use primitives::{
 };
 use runtime::light::{Checkpoint, Light, LightError};
 use seek::Seek;
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 use storage::ImportTarget;
 
 /// Heights whose states nodes make ready for others are multiples of this: then many have the same. At four blocks a second
@@ -294,16 +294,16 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         }
     }
 
-    /// A new peer, who takes the place of one that has nothing if there is no room.
+    /// A new peer, who takes the place of one that has nothing, or could least prove what it offered, if there is no room.
     fn on_peer(&mut self, peer: P) {
         if self.peers.len() >= PEERS_MAX && !self.peers.contains_key(&peer) {
-            let is_empty = |(_, known): &(&P, &Peer)| {
-                known.offers.is_empty() && known.asked == 0 && known.asked_ms.is_some()
-            };
-            let Some(empty) = self.peers.iter().find(is_empty).map(|(name, _)| *name) else {
-                return;
-            };
-            self.forget(&empty);
+            let was_heard = |known: &Peer| known.asked == 0 && known.asked_ms.is_some();
+            let worth = |known: &Peer| (!known.offers.is_empty(), Reverse(known.unproven));
+            let heard = self.peers.iter().filter(|(_, known)| was_heard(known));
+            let least = heard.min_by_key(|(_, known)| worth(known));
+            let least = least.filter(|(_, known)| worth(known) < (true, Reverse(0)));
+            let Some(least) = least.map(|(name, _)| *name) else { return };
+            self.forget(&least);
         }
         self.peers.entry(peer).or_default();
     }
@@ -419,6 +419,7 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         let (doubted, others): (Vec<Offer>, Vec<Offer>) =
             offers.into_iter().partition(|offer| offer.height == height);
         known.offers = others;
+        known.unproven = known.unproven.saturating_add(u32::from(!doubted.is_empty()));
         for offer in doubted {
             self.doubt_block(offer.hash);
         }

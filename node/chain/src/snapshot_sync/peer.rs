@@ -13,6 +13,8 @@ pub(super) struct Peer {
     pub asked: usize,
     /// Unanswered questions, less the answered ones.
     pub strikes: u32,
+    /// States that it offered and could not lead to.
+    pub unproven: u32,
     /// Parts of a state that it has delivered.
     pub delivered: u64,
     /// About how long that takes.

@@ -76,19 +76,23 @@ impl<P: Copy + Ord> SnapshotSync<P> {
         self.ask(now, peer, Request::Light { from: known, to: offer.height }, out);
     }
 
-    /// The state that was doubted least, of these one that was begun, or else the one that most peers offer, and the latest;
-    /// and the best peer that does. Offers at the checkpoint and below it cannot be proven.
+    /// The state that was doubted least, and the word of its peers with it, of these one that was begun, or else the one that
+    /// most peers offer, and the latest; and the best peer that does. So each peer that offers states that there are not holds
+    /// the search up once, whatever it thinks up next. Offers at the checkpoint and below it cannot be proven.
     fn best_offer(&self) -> Option<(P, Offer)> {
         let offers = self.peers.values().flat_map(|peer| &peer.offers);
         let above = offers.filter(|offer| offer.height > self.checkpoint.height);
         let best = above.max_by_key(|offer| {
+            let serving = self.serving(&offer.hash).filter_map(|name| self.peers.get(name));
+            let unproven: Vec<u32> = serving.map(|peer| peer.unproven).collect();
+            let (least, count) = (unproven.iter().min().copied(), unproven.len());
             let doubts = self.doubts.get(&offer.hash).copied().unwrap_or_default();
+            let doubts = doubts.saturating_add(least.unwrap_or_default());
             let is_begun = self.begun == Some(offer.hash);
-            let count = self.serving(&offer.hash).count();
             (Reverse(doubts), is_begun, count, offer.height, offer.hash)
         })?;
         let offering = self.peers.iter().filter(|(_, peer)| peer.offers.contains(best));
-        let (peer, _) = offering.min_by_key(|(name, peer)| (peer.rank(), **name))?;
+        let (peer, _) = offering.min_by_key(|(name, peer)| (peer.unproven, peer.rank(), **name))?;
         Some((*peer, *best))
     }
 
