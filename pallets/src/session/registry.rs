@@ -48,6 +48,13 @@ pub struct KeyRecord {
     pub before: Option<SessionKeys>,
 }
 
+impl KeyRecord {
+    /// Whether the last keys count now or in the next session, whose set may be elected by now.
+    fn counts(&self, session: SessionIndex) -> bool {
+        self.from <= session.saturating_add(1)
+    }
+}
+
 /// The keys of an account that count in a session; none if it has set none two sessions before.
 pub fn keys_at(
     state: &dyn StateRead,
@@ -81,11 +88,11 @@ pub(super) fn set_keys(
         return Ok(());
     }
     let record = KEYS.get(cx, &who);
-    let known: Vec<_> = [last, record.as_ref().and_then(|record| record.before)]
-        .into_iter()
-        .flatten()
-        .flat_map(parts)
-        .collect();
+    let session = CURRENT_INDEX.get(cx).unwrap_or_default();
+    // Keys that others have taken over from are retired, and come back no sooner than those of others.
+    let before = record.as_ref().filter(|record| !record.counts(session));
+    let before = before.and_then(|record| record.before);
+    let known: Vec<_> = [last, before].into_iter().flatten().flat_map(parts).collect();
     for (id, key) in parts(keys) {
         // A key of one's own that is retired is on its way to be forgotten.
         let is_free = KEY_OWNER.get(cx, &(id, key.to_vec())).is_none();
@@ -94,7 +101,6 @@ pub(super) fn set_keys(
     if record.is_none() {
         balances::hold(cx, HoldReason::SessionKeys, &who, KEY_DEPOSIT)?;
     }
-    let session = CURRENT_INDEX.get(cx).unwrap_or_default();
     let before = replace(cx, record, last, session, &parts(keys));
     NEXT_KEYS.set(cx, &who, &keys);
     let from = session.saturating_add(KEYS_AFTER_SESSIONS);
@@ -117,7 +123,7 @@ fn replace(
     new: &[(KeyTypeId, [u8; 32]); 2],
 ) -> Option<SessionKeys> {
     let record = record?;
-    let counts = record.from <= session.saturating_add(1);
+    let counts = record.counts(session);
     let (keep, drop) = if counts { (last, record.before) } else { (record.before, last) };
     let kept: Vec<_> = keep.into_iter().flat_map(parts).chain(new.iter().copied()).collect();
     let dropped = drop.into_iter().flat_map(parts).filter(|part| !kept.contains(part));
@@ -131,7 +137,7 @@ pub(super) fn purge_keys(cx: &mut Ctx, who: AccountId) -> DispatchResult {
     let record = KEYS.get(cx, &who).ok_or(Error::NoKeys)?;
     let last = NEXT_KEYS.get(cx, &who).expect("an account with a record has keys");
     let session = CURRENT_INDEX.get(cx).unwrap_or_default();
-    let counts = record.from <= session.saturating_add(1);
+    let counts = record.counts(session);
     let before: Vec<_> = record.before.into_iter().flat_map(parts).collect();
     for part in parts(last).into_iter().filter(|part| !before.contains(part)) {
         if counts { retire(cx, session, part) } else { forget(cx, part) }

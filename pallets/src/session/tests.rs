@@ -191,6 +191,23 @@ fn keys_count_two_sessions_after_they_were_set() {
 }
 
 #[test]
+fn keys_that_were_taken_over_from_do_not_come_back_while_evidence_may_name_them() {
+    let mut world = World::new(1, 1);
+    let who = party(0);
+    world.ok(who, set(&who, 1));
+    world.eras(2);
+    world.ok(who, set(&who, 2));
+    // They count until then, and so they can be taken back.
+    world.ok(who, set(&who, 1));
+    world.ok(who, set(&who, 2));
+    world.eras(1);
+    world.fails(who, set(&who, 1), Error::DuplicatedKey);
+    world.ok(who, set(&who, 3));
+    let key = (*b"vote", keys_of(&who, 1).vote.to_vec());
+    assert_eq!(registry::KEY_OWNER.get(&world.state, &key), Some(who));
+}
+
+#[test]
 fn keys_that_were_used_stay_bound_until_no_evidence_can_name_them() {
     let mut world = World::new(2, 1);
     let (who, thief) = (validator(1), party(0));

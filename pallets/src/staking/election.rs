@@ -221,7 +221,10 @@ fn judge(cx: &mut Ctx, place: u32, era: EraIndex) -> bool {
     }
     let Some(stash) = session::member(cx, place) else { return false };
     cx.emit(Event::Absent { stash, missed, blocks });
-    chill(cx, &stash);
+    // It may nominate others by now.
+    if VALIDATORS.contains(cx, &stash) {
+        chill(cx, &stash);
+    }
     if more_than(ABSENT_SLASH_FROM_PPM) {
         slashing::slash(cx, era, &stash, Perbill::from_ppm(ABSENT_SLASH_PPM), None);
     }

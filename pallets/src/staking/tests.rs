@@ -552,6 +552,24 @@ fn who_misses_most_blocks_of_an_era_is_no_candidate_any_more() {
 }
 
 #[test]
+fn who_was_absent_and_nominates_others_by_now_goes_on_with_it() {
+    let mut world = World::without_inflation(4, 0);
+    let signers = [0, 1, 2].map(validator);
+    world.ok(validator(3), Call::nominate { targets: vec![validator(0).into()] });
+    for _ in 0..30 {
+        world.close();
+        world.open(1, 0, Some(&signers));
+    }
+    world.take_events();
+    world.next(ERA_MS);
+    world.next(1);
+    let is_absent = |event: &RuntimeEvent| matches!(event, RuntimeEvent::Staking(Event::Absent { stash, .. }) if *stash == validator(3));
+    assert!(world.take_events().iter().any(is_absent));
+    let nominations = NOMINATORS.get(&world.state, &validator(3)).expect("it nominates");
+    assert_eq!(nominations.targets, [validator(0)]);
+}
+
+#[test]
 fn who_is_never_there_loses_a_little() {
     let mut world = World::without_inflation(4, 1);
     world.nominator(party(0), tokens(1_000), &[validator(3)]);

@@ -273,7 +273,9 @@ impl Oracle {
             let missed = counted.iter().filter(|missing| missing.contains(who)).count();
             if counted.len() >= 20 && missed * 2 > counted.len() {
                 absent.push(*who);
-                self.chill(who);
+                if self.validators.contains_key(who) {
+                    self.chill(who);
+                }
                 if missed * 10 > counted.len() * 9 {
                     self.order((era, *who), WHOLE / 1_000);
                 }
