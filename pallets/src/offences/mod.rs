@@ -112,7 +112,7 @@ impl From<EvidenceError> for Error {
 impl Dispatch for Call {
     /// An order to slash for each offender of the session; only what was metered is charged.
     fn weight(&self) -> Weight {
-        Weight::rw(12, 8).compute_us(CHECK_US).plus(Weight::rw(2, 2).times(OFFENDERS_MAX))
+        Weight::rw(16, 8).compute_us(CHECK_US).plus(Weight::rw(2, 2).times(OFFENDERS_MAX))
     }
 
     fn class(&self) -> DispatchClass {
@@ -178,8 +178,8 @@ fn apply(cx: &mut Ctx, proven: Proven) {
     let fraction = share_of(&set, &offenders);
     let reporter = cx.block.author;
     cx.emit(Event::Equivocation { validator, session, height, round, step, fraction, reporter });
-    staking::jail(cx, &validator);
     // A session is an era.
+    staking::jail(cx, session, &validator);
     for offender in &offenders {
         staking::slash(cx, session, offender, fraction, Some(reporter));
     }

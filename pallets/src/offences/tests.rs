@@ -84,6 +84,68 @@ fn who_equivocates_with_others_loses_what_they_do_together() {
 }
 
 #[test]
+fn offences_of_many_eras_cost_what_the_gravest_does_until_the_offender_is_back() {
+    let mut world = World::without_inflation(8, 1);
+    let (guilty, nominator) = (validator(2), party(0));
+    world.nominator(nominator, Balance::new(4_000 * TOKEN), &[guilty]);
+    world.eras(1);
+    let alone = world.block.height;
+    world.eras(1);
+    let together = world.block.height;
+    world.eras(1);
+    let last = world.block.height;
+    let lost = |world: &mut World, who, height| {
+        let before = (total(world, guilty), total(world, nominator));
+        assert_eq!(world.report(world.evidence(who, height)), Ok(()));
+        world.next(1);
+        (before.0 - total(world, guilty), before.1 - total(world, nominator))
+    };
+    // Of the power of eight, of whom it has a little more: (3 * 14 / 84)^2.
+    assert_eq!(lost(&mut world, guilty, last), (2_500 * TOKEN, 1_000 * TOKEN));
+    assert_eq!(lost(&mut world, guilty, alone), (0, 0), "the same stake was behind it");
+    assert_eq!(lost(&mut world, guilty, together), (0, 0));
+    // (3 * 24 / 84)^2 is 734,693,877 parts per billion.
+    let share = |value: u128| value * TOKEN / 1_000_000_000 * 734_693_877;
+    let more = (share(10_000) - 2_500 * TOKEN, share(4_000) - 1_000 * TOKEN);
+    assert_eq!(lost(&mut world, validator(3), together), more, "the rest of a graver one");
+    assert_eq!(lost(&mut world, validator(3), last), (0, 0));
+    // Who is back, and does it again, pays again.
+    world.eras(crate::staking::JAIL_ERAS);
+    world.ok(guilty, Staking::validate { prefs: prefs(0) });
+    world.eras(1);
+    let height = world.block.height;
+    let (own, other) = lost(&mut world, guilty, height);
+    assert!(own > 0 && other > 0, "{own} {other}");
+}
+
+#[test]
+fn absence_between_offences_makes_them_cost_no_more() {
+    let mut world = World::without_inflation(8, 0);
+    let guilty = validator(2);
+    world.eras(1);
+    let first = world.block.height;
+    let others: Vec<_> = world.set().into_iter().filter(|who| *who != guilty).collect();
+    for _ in 0..30 {
+        world.close();
+        world.open(1, 0, Some(&others));
+    }
+    world.close();
+    world.open(ERA_MS, 0, None);
+    world.next(1);
+    world.next(1);
+    assert_eq!(STAKE.get() - total(&world, guilty), STAKE.get() / 1_000);
+    world.ok(guilty, Staking::validate { prefs: prefs(0) });
+    world.eras(1);
+    assert!(world.set().contains(&guilty));
+    for (height, lost) in [(first, STAKE.get() * 140_625 / 1_000_000), (world.block.height, 0)] {
+        let before = total(&world, guilty);
+        assert_eq!(world.report(world.evidence(guilty, height)), Ok(()));
+        world.next(1);
+        assert_eq!(before - total(&world, guilty), lost);
+    }
+}
+
+#[test]
 fn one_of_many_loses_a_hundredth() {
     let info = |number: u8| ValidatorInfo {
         account: validator(number),

@@ -102,7 +102,7 @@ fn check_era(state: &dyn StateRead) -> Result<(), String> {
     let active = active_era(state).ok_or("there is no era")?;
     let session = session::current_index(state);
     let planned = CURRENT_ERA.get(state).unwrap_or_default();
-    let elects = ELECTION.get(state).is_some();
+    let elects = ELECTION.exists(state);
     if session != active.index || planned != active.index + u32::from(elects) {
         return Err(format!("era {} and {planned} in session {session}", active.index));
     }
@@ -141,7 +141,7 @@ fn check_era(state: &dyn StateRead) -> Result<(), String> {
 fn check_slashes(state: &dyn StateRead) -> Result<(), String> {
     for (key, slash) in SLASHES.iter(state) {
         let ordered = VALIDATOR_SLASH_IN_ERA.get(state, &key).unwrap_or_default();
-        if slash.from >= slash.to || slash.to > ordered.0 {
+        if slash.share == Perbill::ZERO || slash.share > ordered.0 {
             return Err(format!("{slash:?} is taken of {key:?}, but {ordered:?} was ordered"));
         }
     }

@@ -5,9 +5,9 @@
 //! stake win, ties by account. Then each nominator's stake is divided anew, among those of its targets that have won.
 //! In both divisions what is left of the units goes to the first targets, by account.
 //!
-//! Nominators are looked at one by one, by the ledger of that moment, so that whoever changes its stake while a large
-//! election goes on is counted once, and what stands behind a validator is bound from then on: stake that is
-//! unbonded later can be slashed for the whole era.
+//! Nominators are looked at one by one, by the ledger of that moment. In between none of them can leave or unbond, so that
+//! whose stake has won a seat also stands behind it, and is bound from then on: stake that is unbonded later can be
+//! slashed for the whole era.
 
 use super::{
     ACTIVE_ERA, ActiveEraInfo, CANDIDATES_MAX, CURRENT_ERA, ELECTION, ERAS_STAKERS_OVERVIEW,

@@ -3,7 +3,8 @@
 use super::{
     ACTIVE_ERA, ActiveEraInfo, CLAIMED_REWARDS, ERAS_REWARD_POINTS, ERAS_STAKERS_OVERVIEW,
     ERAS_STAKERS_PAGED, ERAS_START_SESSION_INDEX, ERAS_TOTAL_STAKE, ERAS_VALIDATOR_PREFS,
-    ERAS_VALIDATOR_REWARD, EraIndex, FORGOTTEN, HISTORY_DEPTH, PAYING, VALIDATOR_SLASH_IN_ERA,
+    ERAS_VALIDATOR_REWARD, EraIndex, FORGOTTEN, HISTORY_DEPTH, PAYING, SPAN_SLASHES,
+    VALIDATOR_SLASH_IN_ERA,
 };
 use crate::system::HookWork;
 use codec::Codec;
@@ -32,7 +33,8 @@ pub(super) fn forget(cx: &mut Ctx) {
             && forget_entries(cx, &ERAS_STAKERS_OVERVIEW, era)
             && forget_entries(cx, &ERAS_VALIDATOR_PREFS, era)
             && forget_entries(cx, &CLAIMED_REWARDS, era)
-            && forget_entries(cx, &VALIDATOR_SLASH_IN_ERA, era);
+            && forget_entries(cx, &VALIDATOR_SLASH_IN_ERA, era)
+            && forget_entries(cx, &SPAN_SLASHES, era);
         if !gone {
             return;
         }

@@ -3,6 +3,7 @@
 use super::{
     BONDED, CURRENT_ERA, EraIndex, Error, Event, LEDGER, NOMINATORS, PAYEE, RewardDestination,
     StakingLedger, UNLOCKING_MAX, UnlockChunk, VALIDATORS, chill, params, params::BONDING_ERAS,
+    roles,
 };
 use crate::{balances, balances::HoldReason};
 use framework::prelude::*;
@@ -69,6 +70,7 @@ pub(super) fn unbond(cx: &mut Ctx, stash: AccountId, value: Balance) -> Dispatch
     if value.is_zero() {
         return store(cx, ledger);
     }
+    roles::ensure_may_change(cx, &stash)?;
     let rest = ledger.active.saturating_sub(value);
     if rest < balances::EXISTENTIAL_DEPOSIT {
         value = ledger.active;

@@ -14,6 +14,7 @@
 
 mod check;
 mod election;
+mod genesis;
 mod history;
 mod ledger;
 mod params;
@@ -23,15 +24,16 @@ mod slashing;
 mod types;
 
 pub use election::{Election, Seat, Stage};
+pub use genesis::{Genesis, GenesisValidator};
 pub use ledger::ledger;
-pub use params::{BONDING_ERAS, ERA_MS_MAX, ERA_MS_MIN, Genesis, GenesisValidator, Params};
+pub use params::{BONDING_ERAS, ERA_MS_MAX, ERA_MS_MIN, Params};
 pub use rewards::Paying;
 pub use slashing::{JAIL_ERAS, REPORTER_PPM, jail, slash};
 pub use types::*;
 
 use crate::session;
 use framework::prelude::*;
-use primitives::{MultiAddress, crypto::session::SessionKeys};
+use primitives::MultiAddress;
 use roles::chill;
 
 /// Name of the pallet.
@@ -117,8 +119,13 @@ static VALIDATOR_SLASH_IN_ERA: NestedMap<(EraIndex, AccountId), (Perbill, Balanc
     );
 static SLASHES: NestedMap<(EraIndex, AccountId), Slash> =
     NestedMap::new(NAME, "OrderedSlashes", "Slashes that are being taken.");
-static JAILED: Map<AccountId, EraIndex, Twox64Concat> =
-    Map::new(NAME, "Jailed", "Equivocators, and the era from which on they may validate again.");
+static SPAN_SLASHES: NestedMap<(EraIndex, AccountId, AccountId), Balance> = NestedMap::new(
+    NAME,
+    "SpanSlashes",
+    "What a slashing span has cost stakers, by its last era, the validator and the staker.",
+);
+static JAILED: Map<AccountId, Jail, Twox64Concat> =
+    Map::new(NAME, "Jailed", "Equivocators, and for how long they may not validate.");
 static ELECTION: Value<Election> =
     Value::new(NAME, "Election", "The election that goes on, if one does.");
 static PAYING: Value<Paying> = Value::new_default(NAME, "Paying", "Who is paid next.");
@@ -235,8 +242,8 @@ pub enum Event {
     /// A staker lost stake.
     #[codec(index = 2)]
     Slashed { staker: AccountId, amount: Balance },
-    /// All who stood behind a validator in an era lose this share of what they had there, less what they lost of it
-    /// before.
+    /// All who stood behind a validator in an era lose this share of what they had there, less what they lost before over
+    /// offences of the same span.
     #[codec(index = 3)]
     SlashReported { validator: AccountId, fraction: Perbill, slash_era: EraIndex },
     /// Validators of the next era are elected.
@@ -336,6 +343,9 @@ pub enum Error {
     /// This account signed two things where it may sign one: it may not validate yet.
     #[codec(index = 100)]
     Jailed,
+    /// Validators of the next era are being elected, and nominators stay as they are until then; try again in some blocks.
+    #[codec(index = 101)]
+    ElectionOngoing,
 }
 
 impl PalletError for Error {
@@ -377,6 +387,7 @@ impl Dispatch for Call {
             Self::chill => {
                 let stash = origin.signed()?;
                 ledger::load(cx, &stash)?;
+                roles::ensure_may_change(cx, &stash)?;
                 chill(cx, &stash);
                 Ok(())
             }
@@ -453,51 +464,6 @@ fn check_count(count: u32) -> Result<(), String> {
     }
 }
 
-fn genesis(cx: &mut Ctx, genesis: Genesis) -> Result<(), String> {
-    let Genesis { params, validator_count, validators } = genesis;
-    params.check()?;
-    set_params(cx, &params);
-    check_count(validator_count)?;
-    VALIDATOR_COUNT.set(cx, &validator_count);
-    MINIMUM_VALIDATOR_COUNT.set(cx, &1);
-    MAX_NOMINATORS_COUNT.set(cx, &NOMINATORS_MAX);
-    MAX_VALIDATORS_COUNT.set(cx, &u32::try_from(CANDIDATES_MAX).unwrap_or(u32::MAX));
-    let count = validators.len();
-    if u32::try_from(count).map_or(true, |count| count > validator_count) {
-        return Err(format!("{count} validators are more than validator_count, {validator_count}"));
-    }
-    let mut seats = Vec::with_capacity(count);
-    for v in validators {
-        seats.push(genesis_seat(cx, &params, v)?);
-    }
-    seats.sort_unstable_by_key(|seat| seat.account);
-    session::begin_first(cx, election::with_power(&seats))?;
-    for seat in &seats {
-        election::write_seat(cx, 0, seat);
-    }
-    election::begin_era(cx, 0, None, &seats);
-    Ok(())
-}
-
-fn genesis_seat(cx: &mut Ctx, params: &Params, v: GenesisValidator) -> Result<Seat, String> {
-    let GenesisValidator { account, stake, commission_ppm, vote_key, vrf_key } = v;
-    if stake < params.validator_bond_min {
-        let least = params.validator_bond_min;
-        return Err(format!("{account} stakes {stake}: {least} is the least of a validator"));
-    }
-    if BONDED.contains(cx, &account) {
-        return Err(format!("{account} is a validator twice"));
-    }
-    let prefs = ValidatorPrefs { commission: Perbill::from_ppm(commission_ppm), blocked: false };
-    let bonded = ledger::bond(cx, account, stake, RewardDestination::Staked);
-    let bonded = bonded.and_then(|()| roles::validate(cx, account, prefs));
-    if bonded.is_err() || ledger::active(cx, &account) != stake {
-        return Err(format!("{account} cannot stake {stake}: fund it, or look at its commission"));
-    }
-    let keys = SessionKeys { vote: vote_key.0, vrf: vrf_key.0 };
-    Ok(Seat { account, keys, prefs, own: stake, total: stake, nominators: 0 })
-}
-
 /// The pallet.
 pub struct Pallet;
 
@@ -532,6 +498,7 @@ impl framework::Pallet for Pallet {
         &ERAS_TOTAL_STAKE,
         &VALIDATOR_SLASH_IN_ERA,
         &SLASHES,
+        &SPAN_SLASHES,
         &JAILED,
         &ELECTION,
         &PAYING,
@@ -558,7 +525,7 @@ impl framework::Pallet for Pallet {
     }
 
     fn genesis(cx: &mut Ctx, spec: Genesis) -> Result<(), String> {
-        genesis(cx, spec)
+        genesis::build(cx, spec)
     }
 
     fn on_finalize(cx: &mut Ctx) {
@@ -576,7 +543,7 @@ impl framework::Pallet for Pallet {
 
     fn next_due(state: &dyn StateRead) -> Option<Moment> {
         let active = ACTIVE_ERA.get(state)?;
-        let has_work = ELECTION.get(state).is_some()
+        let has_work = ELECTION.exists(state)
             || slashing::next(state).is_some()
             || rewards::is_due(state, &active)
             || history::is_due(state, &active);

@@ -1,9 +1,9 @@
-//! Parameters, and the first validators.
+//! Parameters.
 
 use super::{Perbill, types::EraIndex};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use framework::Moment;
-use primitives::{AccountId, Balance, Hash, PARTS_PER_MILLION};
+use primitives::{Balance, PARTS_PER_MILLION};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 
@@ -78,40 +78,5 @@ impl Params {
     /// Least commission of validators.
     pub fn commission_min(&self) -> Perbill {
         Perbill::from_ppm(self.commission_ppm_min)
-    }
-}
-
-/// A validator as a chain spec names it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GenesisValidator {
-    /// The account that stakes and is paid.
-    pub account: AccountId,
-    /// What it bonds: its voting power.
-    pub stake: Balance,
-    /// Its share of the rewards before they are divided by stake, in parts per million.
-    #[serde(default)]
-    pub commission_ppm: u32,
-    /// Its ed25519 vote key.
-    pub vote_key: Hash,
-    /// Its sr25519 VRF key.
-    pub vrf_key: Hash,
-}
-
-/// Who decides blocks at the start, and by what rules others come to.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Genesis {
-    /// Parameters of staking.
-    pub params: Params,
-    /// Most validators that are elected.
-    pub validator_count: u32,
-    /// The first validators, in any order.
-    pub validators: Vec<GenesisValidator>,
-}
-
-impl Default for Genesis {
-    fn default() -> Self {
-        Self { params: Params::default(), validator_count: 100, validators: Vec::new() }
     }
 }

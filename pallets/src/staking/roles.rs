@@ -1,9 +1,9 @@
 //! What a stash does with its stake: validate, nominate, nothing.
 
 use super::{
-    CANDIDATES_MAX, COUNTER_FOR_NOMINATORS, COUNTER_FOR_VALIDATORS, CURRENT_ERA, Error, Event,
-    NOMINATORS, NOMINATORS_MAX, Nominations, TARGETS_MAX, VALIDATORS, ValidatorPrefs, ledger,
-    params, slashing,
+    CANDIDATES_MAX, COUNTER_FOR_NOMINATORS, COUNTER_FOR_VALIDATORS, CURRENT_ERA, ELECTION, Error,
+    Event, NOMINATORS, NOMINATORS_MAX, Nominations, TARGETS_MAX, VALIDATORS, ValidatorPrefs,
+    ledger, params, slashing,
 };
 use framework::prelude::*;
 use primitives::MultiAddress;
@@ -16,6 +16,7 @@ pub(super) fn validate(cx: &mut Ctx, stash: AccountId, prefs: ValidatorPrefs) ->
     let share = prefs.commission.is_share() && prefs.commission >= params.commission_min();
     ensure(share, Error::CommissionTooLow)?;
     ensure(!slashing::is_jailed(cx, &stash), Error::Jailed)?;
+    ensure_may_change(cx, &stash)?;
     if !VALIDATORS.contains(cx, &stash) {
         let count = COUNTER_FOR_VALIDATORS.get(cx).unwrap_or_default();
         let fits = usize::try_from(count).is_ok_and(|count| count < CANDIDATES_MAX);
@@ -45,6 +46,7 @@ pub(super) fn nominate(cx: &mut Ctx, stash: AccountId, targets: &[MultiAddress])
     }
     let distinct: BTreeSet<_> = accounts.iter().collect();
     ensure(distinct.len() == accounts.len(), Error::DuplicateIndex)?;
+    ensure_may_change(cx, &stash)?;
     if old.is_none() {
         let count = COUNTER_FOR_NOMINATORS.get(cx).unwrap_or_default();
         ensure(count < NOMINATORS_MAX, Error::TooManyNominators)?;
@@ -55,6 +57,12 @@ pub(super) fn nominate(cx: &mut Ctx, stash: AccountId, targets: &[MultiAddress])
     let nominations = Nominations { targets: accounts, submitted_in, suppressed: false };
     NOMINATORS.set(cx, &stash, &nominations);
     Ok(())
+}
+
+/// Keeps a nominator as it is while an election goes on: it is counted to choose validators, and again to stand behind
+/// them.
+pub(super) fn ensure_may_change(cx: &Ctx, stash: &AccountId) -> DispatchResult {
+    ensure(!(NOMINATORS.contains(cx, stash) && ELECTION.exists(cx)), Error::ElectionOngoing)
 }
 
 /// Makes a stash neither validate nor nominate.

@@ -1,12 +1,16 @@
 //! Slashes: ordered at once, taken page by page in the blocks that follow.
 //!
 //! A share is ordered of all stake that stood behind a validator in an era. Within an era the largest share counts,
-//! not their sum: where a larger one is ordered, the difference is taken. So an offence that is one with others costs
-//! what they cost together, and none is applied twice.
+//! not their sum. So an offence that is one with others costs what they cost together, and none is applied twice.
+//!
+//! The same stake stands behind a validator era after era, and who has its keys can equivocate in its name in each that
+//! evidence reaches. So all eras in which an equivocator could decide before it was jailed are one span, over which a
+//! staker loses the largest amount that an era of it asks for. It is free again when evidence of the span has run out.
+//! Any other era is a span of its own.
 
 use super::{
-    CURRENT_ERA, ERAS_STAKERS_OVERVIEW, ERAS_STAKERS_PAGED, EraIndex, Event, JAILED, Perbill,
-    SLASHES, Slash, VALIDATOR_SLASH_IN_ERA, VALIDATORS, chill, ledger,
+    ACTIVE_ERA, CURRENT_ERA, ERAS_STAKERS_OVERVIEW, ERAS_STAKERS_PAGED, EraIndex, Event, JAILED,
+    Jail, Perbill, SLASHES, SPAN_SLASHES, Slash, VALIDATOR_SLASH_IN_ERA, VALIDATORS, chill, ledger,
 };
 use crate::{balances, balances::HoldReason, system::HookWork, treasury};
 use framework::prelude::*;
@@ -33,13 +37,10 @@ pub fn slash(
     }
     VALIDATOR_SLASH_IN_ERA.set(cx, &key, &(share, own));
     match SLASHES.get(cx, &key) {
-        None => {
-            let slash = Slash { from: ordered, to: share, next_page: 0, reporter };
-            SLASHES.set(cx, &key, &slash);
-        }
+        None => SLASHES.set(cx, &key, &Slash { share, next_page: 0, reporter }),
         // Nothing of it is taken yet.
         Some(slash) if slash.next_page == 0 => {
-            SLASHES.set(cx, &key, &Slash { to: share, ..slash });
+            SLASHES.set(cx, &key, &Slash { share, ..slash });
         }
         // When it is taken, the rest follows.
         Some(_) => {}
@@ -47,20 +48,29 @@ pub fn slash(
     cx.emit(Event::SlashReported { validator: *validator, fraction: share, slash_era: era });
 }
 
-/// Keeps an account from validating for [`JAIL_ERAS`], and from the next election on from deciding blocks.
-pub fn jail(cx: &mut Ctx, who: &AccountId) {
+/// Keeps an account that equivocated in an era from validating for [`JAIL_ERAS`], and from the next election on from
+/// deciding blocks.
+pub fn jail(cx: &mut Ctx, era: EraIndex, who: &AccountId) {
     if VALIDATORS.contains(cx, who) {
         chill(cx, who);
     }
-    let until = CURRENT_ERA.get(cx).unwrap_or_default().saturating_add(JAIL_ERAS);
-    JAILED.set(cx, who, &until);
+    let now = CURRENT_ERA.get(cx).unwrap_or_default();
+    let until = now.saturating_add(JAIL_ERAS);
+    let same_span = |jail: &Jail| is_jailed(cx, who) || era <= jail.since;
+    let since = JAILED.get(cx, who).filter(same_span).map_or(now, |jail| jail.since);
+    JAILED.set(cx, who, &Jail { since, until });
     cx.emit(Event::Jailed { stash: *who, until });
 }
 
-/// Whether an account may not validate in this era.
+/// Whether an account may not validate in the era that runs.
 pub(super) fn is_jailed(state: &dyn StateRead, who: &AccountId) -> bool {
-    let now = CURRENT_ERA.get(state).unwrap_or_default();
-    JAILED.get(state, who).is_some_and(|until| now < until)
+    let now = ACTIVE_ERA.get(state).map_or(0, |active| active.index);
+    JAILED.get(state, who).is_some_and(|jail| now < jail.until)
+}
+
+/// The last era of the span to which a validator's era belongs.
+fn span_of(state: &dyn StateRead, era: EraIndex, validator: &AccountId) -> EraIndex {
+    JAILED.get(state, validator).map_or(era, |jail| era.max(jail.since))
 }
 
 /// Takes what was ordered, while the block has time for it.
@@ -76,20 +86,18 @@ pub(super) fn next(state: &dyn StateRead) -> Option<((EraIndex, AccountId), Slas
     SLASHES.iter(state).next()
 }
 
-fn take_page(cx: &mut Ctx, (era, validator): (EraIndex, AccountId), mut slash: Slash) {
-    let key = (era, validator);
+fn take_page(cx: &mut Ctx, key: (EraIndex, AccountId), mut slash: Slash) {
+    let (era, validator) = key;
+    let span = span_of(cx, era, &validator);
     let exposed = ERAS_STAKERS_OVERVIEW.get(cx, &key).unwrap_or_default();
-    let share = |value: Balance| slash.to.of(value).saturating_sub(slash.from.of(value));
     if slash.next_page == 0 {
-        let amount = share(exposed.own);
-        let taken = ledger::take(cx, &validator, amount, era, slash.reporter.as_ref());
+        let taken = take(cx, key, span, &slash, (validator, exposed.own));
         let (ordered, own) = VALIDATOR_SLASH_IN_ERA.get(cx, &key).unwrap_or_default();
         VALIDATOR_SLASH_IN_ERA.set(cx, &key, &(ordered, own.saturating_add(taken)));
     }
     let page = ERAS_STAKERS_PAGED.get(cx, &(era, validator, slash.next_page));
     for other in page.unwrap_or_default().others {
-        // Nothing of this is the reporter's: a validator could have itself reported, and gain what others lose.
-        ledger::take(cx, &other.who, share(other.value), era, None);
+        take(cx, key, span, &slash, (other.who, other.value));
     }
     slash.next_page = slash.next_page.saturating_add(1);
     if slash.next_page < exposed.page_count {
@@ -97,12 +105,34 @@ fn take_page(cx: &mut Ctx, (era, validator): (EraIndex, AccountId), mut slash: S
         return;
     }
     let (ordered, _) = VALIDATOR_SLASH_IN_ERA.get(cx, &key).unwrap_or_default();
-    if ordered > slash.to {
-        let rest = Slash { from: slash.to, to: ordered, next_page: 0, ..slash };
-        SLASHES.set(cx, &key, &rest);
+    if ordered > slash.share {
+        SLASHES.set(cx, &key, &Slash { share: ordered, next_page: 0, ..slash });
     } else {
         SLASHES.remove(cx, &key);
     }
+}
+
+/// Takes of a staker what the slash asks for beyond what the span has cost it.
+fn take(
+    cx: &mut Ctx,
+    (era, validator): (EraIndex, AccountId),
+    span: EraIndex,
+    slash: &Slash,
+    (staker, value): (AccountId, Balance),
+) -> Balance {
+    let key = (span, validator, staker);
+    let before = SPAN_SLASHES.get(cx, &key).unwrap_or_default();
+    let amount = slash.share.of(value).saturating_sub(before);
+    if amount.is_zero() {
+        return amount;
+    }
+    // Of what nominators lose nothing is the reporter's: a validator could have itself reported, and gain by it.
+    let reporter = slash.reporter.filter(|_| staker == validator);
+    let taken = ledger::take(cx, &staker, amount, era, reporter.as_ref());
+    if !taken.is_zero() {
+        SPAN_SLASHES.set(cx, &key, &before.saturating_add(taken));
+    }
+    taken
 }
 
 /// Gives what a staker lost to the reporter and to the treasury.

@@ -201,13 +201,20 @@ pub struct ExposurePage {
     pub others: Vec<IndividualExposure>,
 }
 
+/// How long an equivocator may not validate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Jail {
+    /// The last era in which it could decide blocks when it was first reported.
+    pub since: EraIndex,
+    /// Era from which on it may validate again.
+    pub until: EraIndex,
+}
+
 /// A slash that is taken from one page of stakers after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Slash {
-    /// The share that was taken before.
-    pub from: Perbill,
-    /// The share that will have been taken.
-    pub to: Perbill,
+    /// The share of what stood behind the validator.
+    pub share: Perbill,
     /// The page that is next; the validator's own stake is taken with the first.
     pub next_page: u32,
     /// Who has part of what is taken.

@@ -39,10 +39,12 @@ const TRANSITIONS: &[&str] = &[
     "validator slashed",
     "nominator slashed",
     "slash raised",
+    "slashed again in a span",
+    "slashed in a new span",
     "slashed while unbonding",
 ];
 /// Errors that need thousands of accounts; tests of their own meet them.
-const ELSEWHERE: &[&str] = &["TooManyNominators", "TooManyValidators"];
+const ELSEWHERE: &[&str] = &["TooManyNominators", "TooManyValidators", "ElectionOngoing"];
 
 /// Sees that a transition is in the table.
 pub fn is_known(transition: &str) {

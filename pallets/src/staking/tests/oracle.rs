@@ -2,6 +2,7 @@
 
 use super::super::*;
 use crate::{balances, eras::*, session};
+use primitives::crypto::session::SessionKeys;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Parts per billion.
@@ -56,9 +57,12 @@ pub struct Oracle {
     /// Rewards of eras, and what is left of them.
     pub rewards: BTreeMap<EraIndex, (u128, u128)>,
     pub paid: BTreeSet<Key>,
-    /// Shares that are ordered, and those that are taken.
+    /// Shares that are ordered, and those of them that were taken once.
     pub ordered: BTreeMap<Key, u128>,
-    pub taken: BTreeMap<Key, u128>,
+    pub taken: BTreeSet<Key>,
+    /// Eras in which equivocators were found who were free, and what spans have cost stakers.
+    pub found: BTreeMap<AccountId, Vec<EraIndex>>,
+    pub lost: BTreeMap<(EraIndex, AccountId, AccountId), u128>,
     pub offenders: BTreeMap<EraIndex, BTreeSet<AccountId>>,
     /// Era, those who should sign, and those who have, by height.
     pub signed: BTreeMap<Height, (EraIndex, BTreeSet<AccountId>, BTreeSet<AccountId>)>,
@@ -197,12 +201,21 @@ impl Oracle {
             self.order((session, offender), share);
         }
         self.validators.remove(&who);
+        if self.jailed.get(&who).is_none_or(|until| *until <= self.era) {
+            self.found.entry(who).or_default().push(self.era);
+        }
         self.jailed.insert(who, self.era + JAIL_ERAS);
     }
 
     fn order(&mut self, key: Key, share: u128) {
         let ordered = self.ordered.entry(key).or_default();
         *ordered = share.max(*ordered);
+    }
+
+    /// The last of the eras of which a staker pays only for the worst.
+    pub fn span_of(&self, (era, validator): Key) -> EraIndex {
+        let mut found = self.found.get(&validator).into_iter().flatten();
+        found.find(|end| **end >= era).copied().unwrap_or(era)
     }
 
     /// The block's author has shown votes of these shares of the power, in thousandths.
@@ -218,15 +231,16 @@ impl Oracle {
     pub fn take_ordered(&mut self, order: &[Key]) -> BTreeMap<AccountId, u128> {
         let mut lost = BTreeMap::new();
         for key in order {
-            let (to, from) = (self.ordered[key], self.taken.get(key).copied().unwrap_or(0));
-            self.taken.insert(*key, to);
+            let (share, span) = (self.ordered[key], self.span_of(*key));
+            self.taken.insert(*key);
             let behind = self.behind[key].clone();
             let own = (key.1, behind.own);
             for (who, value) in std::iter::once(own).chain(behind.others) {
-                let amount = value * to / WHOLE - value * from / WHOLE;
-                let taken = self.take(&who, amount, key.0);
+                let before = self.lost.get(&(span, key.1, who)).copied().unwrap_or(0);
+                let taken = self.take(&who, (value * share / WHOLE).saturating_sub(before), key.0);
                 if taken > 0 {
                     *lost.entry(who).or_default() += taken;
+                    self.lost.insert((span, key.1, who), before + taken);
                 }
             }
         }
