@@ -102,7 +102,7 @@ fn check_era(state: &dyn StateRead) -> Result<(), String> {
     let active = active_era(state).ok_or("there is no era")?;
     let session = session::current_index(state);
     let planned = CURRENT_ERA.get(state).unwrap_or_default();
-    let elects = ELECTION.exists(state);
+    let elects = ELECTION.get(state).is_some();
     if session != active.index || planned != active.index + u32::from(elects) {
         return Err(format!("era {} and {planned} in session {session}", active.index));
     }

@@ -138,6 +138,11 @@ pub(super) fn ends_at(state: &dyn StateRead, active: &ActiveEraInfo) -> Option<M
     Some(active.start?.saturating_add(params(state).era_ms))
 }
 
+/// Whether an election has begun and is not over.
+pub(super) fn goes_on(state: &dyn StateRead) -> bool {
+    CURRENT_ERA.get(state) > ACTIVE_ERA.get(state).map(|active| active.index)
+}
+
 fn begin(cx: &mut Ctx, active: &ActiveEraInfo) -> Election {
     // What is unbonded from now on waits as if the next era ran: it may stand behind a validator in it.
     CURRENT_ERA.set(cx, &active.index.saturating_add(1));

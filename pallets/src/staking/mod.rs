@@ -359,12 +359,12 @@ impl Dispatch for Call {
             Self::bond_extra { .. } => Weight::rw(5, 4),
             Self::unbond { .. } | Self::withdraw_unbonded { .. } => Weight::rw(12, 10),
             Self::rebond { .. } => Weight::rw(3, 2),
-            Self::validate { .. } => Weight::rw(10, 6),
+            Self::validate { .. } => Weight::rw(11, 6),
             Self::nominate { targets } => {
                 let targets = u32::try_from(targets.len()).unwrap_or(u32::MAX);
                 Weight::rw(10, 6).plus(Weight::rw(1, 0).times(targets.min(TARGETS_MAX)))
             }
-            Self::chill => Weight::rw(6, 4),
+            Self::chill => Weight::rw(7, 4),
             Self::set_payee { .. } => Weight::rw(2, 1),
             Self::set_validator_count { .. } => Weight::rw(0, 1),
             Self::payout_stakers { .. } | Self::payout_stakers_by_page { .. } => {
@@ -543,7 +543,7 @@ impl framework::Pallet for Pallet {
 
     fn next_due(state: &dyn StateRead) -> Option<Moment> {
         let active = ACTIVE_ERA.get(state)?;
-        let has_work = ELECTION.exists(state)
+        let has_work = election::goes_on(state)
             || slashing::next(state).is_some()
             || rewards::is_due(state, &active)
             || history::is_due(state, &active);

@@ -1,8 +1,8 @@
 //! What a stash does with its stake: validate, nominate, nothing.
 
 use super::{
-    CANDIDATES_MAX, COUNTER_FOR_NOMINATORS, COUNTER_FOR_VALIDATORS, CURRENT_ERA, ELECTION, Error,
-    Event, NOMINATORS, NOMINATORS_MAX, Nominations, TARGETS_MAX, VALIDATORS, ValidatorPrefs,
+    CANDIDATES_MAX, COUNTER_FOR_NOMINATORS, COUNTER_FOR_VALIDATORS, CURRENT_ERA, Error, Event,
+    NOMINATORS, NOMINATORS_MAX, Nominations, TARGETS_MAX, VALIDATORS, ValidatorPrefs, election,
     ledger, params, slashing,
 };
 use framework::prelude::*;
@@ -62,7 +62,8 @@ pub(super) fn nominate(cx: &mut Ctx, stash: AccountId, targets: &[MultiAddress])
 /// Keeps a nominator as it is while an election goes on: it is counted to choose validators, and again to stand behind
 /// them.
 pub(super) fn ensure_may_change(cx: &Ctx, stash: &AccountId) -> DispatchResult {
-    ensure(!(NOMINATORS.contains(cx, stash) && ELECTION.exists(cx)), Error::ElectionOngoing)
+    let counted = NOMINATORS.contains(cx, stash) && election::goes_on(cx);
+    ensure(!counted, Error::ElectionOngoing)
 }
 
 /// Makes a stash neither validate nor nominate.

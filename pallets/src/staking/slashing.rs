@@ -1,12 +1,12 @@
 //! Slashes: ordered at once, taken page by page in the blocks that follow.
 //!
-//! A share is ordered of all stake that stood behind a validator in an era. Within an era the largest share counts,
-//! not their sum. So an offence that is one with others costs what they cost together, and none is applied twice.
+//! A share is ordered of all stake that stood behind a validator in an era. Where a larger one is ordered of the same
+//! era, the difference is taken, so that an offence that is one with others costs what they cost together.
 //!
 //! The same stake stands behind a validator era after era, and who has its keys can equivocate in its name in each that
 //! evidence reaches. So all eras in which an equivocator could decide before it was jailed are one span, over which a
-//! staker loses the largest amount that an era of it asks for. It is free again when evidence of the span has run out.
-//! Any other era is a span of its own.
+//! staker loses the largest amount that an era of it asks for. Who is jailed is free again when evidence of the span
+//! has run out. Any other era is a span of its own: what absence has cost before does not count.
 
 use super::{
     ACTIVE_ERA, CURRENT_ERA, ERAS_STAKERS_OVERVIEW, ERAS_STAKERS_PAGED, EraIndex, Event, JAILED,
@@ -49,15 +49,18 @@ pub fn slash(
 }
 
 /// Keeps an account that equivocated in an era from validating for [`JAIL_ERAS`], and from the next election on from
-/// deciding blocks.
+/// deciding blocks. More evidence of the span changes nothing.
 pub fn jail(cx: &mut Ctx, era: EraIndex, who: &AccountId) {
+    let old = JAILED.get(cx, who);
+    if old.is_some_and(|jail| era <= jail.since) {
+        return;
+    }
     if VALIDATORS.contains(cx, who) {
         chill(cx, who);
     }
     let now = CURRENT_ERA.get(cx).unwrap_or_default();
+    let since = old.filter(|_| is_jailed(cx, who)).map_or(now, |jail| jail.since);
     let until = now.saturating_add(JAIL_ERAS);
-    let same_span = |jail: &Jail| is_jailed(cx, who) || era <= jail.since;
-    let since = JAILED.get(cx, who).filter(same_span).map_or(now, |jail| jail.since);
     JAILED.set(cx, who, &Jail { since, until });
     cx.emit(Event::Jailed { stash: *who, until });
 }

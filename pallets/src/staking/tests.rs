@@ -486,7 +486,7 @@ fn crowd(count: u32) -> World {
 #[test]
 fn a_large_election_takes_some_blocks_and_gives_what_a_small_one_would() {
     let mut world = crowd(3_000);
-    while !ELECTION.exists(&world.state) {
+    while !election::goes_on(&world.state) {
         world.close();
         assert_eq!(world.era(), 0);
         world.open(ERA_MS / 4, 0, None);
@@ -497,6 +497,7 @@ fn a_large_election_takes_some_blocks_and_gives_what_a_small_one_would() {
     assert_eq!(world.ledger(party(0)).unlocking[0].era, BONDING_ERAS + 1);
     // Whose stake has chosen validators stands behind them, too.
     let early = NOMINATORS.iter(&world.state).next().expect("there are some").0;
+    world.fails(early, Call::validate { prefs: prefs(0) }, Error::ElectionOngoing);
     let leave = [Call::chill, Call::unbond { value: tokens(1) }, nominate(&[validator(0)])];
     for call in &leave {
         world.fails(early, call.clone(), Error::ElectionOngoing);
@@ -531,7 +532,7 @@ fn eras_are_forgotten_after_84() {
 }
 
 #[test]
-fn who_is_reported_during_an_election_may_decide_once_more_at_the_price_of_one_offence() {
+fn who_is_reported_during_an_election_is_jailed_as_of_the_era_that_it_may_still_decide() {
     let mut world = World::new(4, 0);
     world.eras(1);
     // An election that has counted the candidates already.

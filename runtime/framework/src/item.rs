@@ -142,11 +142,6 @@ impl<T: Codec + StaticTypeInfo> Value<T> {
         Some(self.item.decode(&state.get(&self.item.prefix)?))
     }
 
-    /// Whether a value is stored.
-    pub fn exists(&self, state: &dyn StateRead) -> bool {
-        state.get(&self.item.prefix).is_some()
-    }
-
     /// Stores a value.
     pub fn set(&self, cx: &mut Ctx, value: &T) {
         cx.put(self.key(), Some(value.encode()));

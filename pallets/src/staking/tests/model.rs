@@ -323,8 +323,14 @@ impl Model {
 
     fn check_slashes(&mut self, order: &[Key], events: &[RuntimeEvent]) {
         let raised = order.iter().any(|key| self.oracle.taken.contains(key));
-        let before = |key: &&Key| self.oracle.taken.iter().any(|old| old.1 == key.1 && old != *key);
-        let again: Vec<_> = order.iter().filter(before).map(|key| self.is_in_span(key)).collect();
+        let offence = |(era, who): &Key| {
+            self.oracle.offenders.get(era).is_some_and(|offenders| offenders.contains(who))
+        };
+        let again = |key: &&Key| {
+            let mut before = self.oracle.taken.iter().filter(|old| *old != *key && offence(old));
+            offence(key) && before.any(|old| old.1 == key.1)
+        };
+        let again: Vec<_> = order.iter().filter(again).map(|key| self.is_in_span(key)).collect();
         let in_unbonding = self.oracle.taken_in_unbonding;
         let expected = self.oracle.take_ordered(order);
         let mut found = BTreeMap::new();

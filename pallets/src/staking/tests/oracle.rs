@@ -200,11 +200,14 @@ impl Oracle {
         for offender in offenders.clone() {
             self.order((session, offender), share);
         }
-        self.validators.remove(&who);
-        if self.jailed.get(&who).is_none_or(|until| *until <= self.era) {
-            self.found.entry(who).or_default().push(self.era);
+        let found = self.found.entry(who).or_default();
+        if found.last().is_none_or(|end| session > *end) {
+            self.validators.remove(&who);
+            if self.jailed.get(&who).is_none_or(|until| *until <= self.era) {
+                found.push(self.era);
+            }
+            self.jailed.insert(who, self.era + JAIL_ERAS);
         }
-        self.jailed.insert(who, self.era + JAIL_ERAS);
     }
 
     fn order(&mut self, key: Key, share: u128) {
