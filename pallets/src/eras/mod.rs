@@ -246,6 +246,14 @@ impl World {
         self.open(passed_ms, 0, None);
     }
 
+    /// Ends so many blocks of a millisecond, which these sign.
+    pub fn signed_by(&mut self, signers: &[AccountId], blocks: u32) {
+        for _ in 0..blocks {
+            self.close();
+            self.open(1, 0, Some(signers));
+        }
+    }
+
     /// Goes on to the first block of the era after so many; each has four blocks.
     pub fn eras(&mut self, count: u32) {
         for _ in 0..count {

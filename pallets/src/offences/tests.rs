@@ -125,10 +125,7 @@ fn absence_between_offences_makes_them_cost_no_more() {
     world.eras(1);
     let first = world.block.height;
     let others: Vec<_> = world.set().into_iter().filter(|who| *who != guilty).collect();
-    for _ in 0..30 {
-        world.close();
-        world.open(1, 0, Some(&others));
-    }
+    world.signed_by(&others, 30);
     world.close();
     world.open(ERA_MS, 0, None);
     world.next(1);

@@ -297,10 +297,7 @@ fn votes_may_be_added_for_three_blocks_each_once() {
 fn who_is_not_shown_was_absent() {
     let mut world = World::new(4, 0);
     let three = [0, 1, 2].map(validator);
-    for _ in 0..10 {
-        world.close();
-        world.open(1, 0, Some(&three));
-    }
+    world.signed_by(&three, 10);
     // Blocks 1 to 6 can be widened no more in block 11.
     assert_eq!(absences(&world.state), Absences { blocks: 6, missed: vec![0, 0, 0, 6] });
     world.eras(1);

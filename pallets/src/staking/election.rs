@@ -13,7 +13,7 @@ use super::{
     ACTIVE_ERA, ActiveEraInfo, CANDIDATES_MAX, CURRENT_ERA, ELECTION, ERAS_STAKERS_OVERVIEW,
     ERAS_STAKERS_PAGED, ERAS_START_SESSION_INDEX, ERAS_TOTAL_STAKE, ERAS_VALIDATOR_PREFS, EraIndex,
     Event, ExposurePage, IndividualExposure, NOMINATORS, PAGE_MAX, PagedExposureMetadata, Perbill,
-    VALIDATOR_COUNT, VALIDATORS, ValidatorPrefs, chill, ledger, params, rewards, slashing,
+    VALIDATOR_COUNT, VALIDATORS, ValidatorPrefs, ledger, params, rewards, roles, slashing,
 };
 use crate::{session, system::HookWork};
 use framework::{READ_PS, WRITE_PS, prelude::*};
@@ -226,10 +226,7 @@ fn judge(cx: &mut Ctx, place: u32, era: EraIndex) -> bool {
     }
     let Some(stash) = session::member(cx, place) else { return false };
     cx.emit(Event::Absent { stash, missed, blocks });
-    // It may nominate others by now.
-    if VALIDATORS.contains(cx, &stash) {
-        chill(cx, &stash);
-    }
+    roles::chill_validator(cx, &stash);
     if more_than(ABSENT_SLASH_FROM_PPM) {
         slashing::slash(cx, era, &stash, Perbill::from_ppm(ABSENT_SLASH_PPM), None);
     }

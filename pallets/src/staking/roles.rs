@@ -74,6 +74,13 @@ pub(super) fn chill(cx: &mut Ctx, stash: &AccountId) {
     }
 }
 
+/// Makes a stash not validate. What it nominates by now stays.
+pub(super) fn chill_validator(cx: &mut Ctx, stash: &AccountId) {
+    if remove_validator(cx, stash) {
+        cx.emit(Event::Chilled { stash: *stash });
+    }
+}
+
 fn remove_validator(cx: &mut Ctx, stash: &AccountId) -> bool {
     let is_one = VALIDATORS.contains(cx, stash);
     if is_one {

@@ -10,7 +10,7 @@
 
 use super::{
     ACTIVE_ERA, CURRENT_ERA, ERAS_STAKERS_OVERVIEW, ERAS_STAKERS_PAGED, EraIndex, Event, JAILED,
-    Jail, Perbill, SLASHES, SPAN_SLASHES, Slash, VALIDATOR_SLASH_IN_ERA, VALIDATORS, chill, ledger,
+    Jail, Perbill, SLASHES, SPAN_SLASHES, Slash, VALIDATOR_SLASH_IN_ERA, ledger, roles,
 };
 use crate::{balances, balances::HoldReason, system::HookWork, treasury};
 use framework::prelude::*;
@@ -55,9 +55,7 @@ pub fn jail(cx: &mut Ctx, era: EraIndex, who: &AccountId) {
     if old.is_some_and(|jail| era <= jail.since) {
         return;
     }
-    if VALIDATORS.contains(cx, who) {
-        chill(cx, who);
-    }
+    roles::chill_validator(cx, who);
     let now = CURRENT_ERA.get(cx).unwrap_or_default();
     let since = old.filter(|_| is_jailed(cx, who)).map_or(now, |jail| jail.since);
     let until = now.saturating_add(JAIL_ERAS);

@@ -320,7 +320,7 @@ impl<P: Copy + Ord> Sync<P> {
     fn next_run(&self, members: &Hash) -> Vec<(Height, &Held<P>)> {
         let room = IMPORT_BLOCKS_MAX.saturating_sub(self.importing.len());
         let mut run: Vec<(Height, &Held<P>)> = Vec::new();
-        let heights = self.frontier.height.saturating_add(1)..;
+        let heights = self.next_height()..;
         for (expected, (height, held)) in heights.clone().zip(self.held.range(heights)).take(room) {
             let follows = run.last().is_none_or(|(_, last)| last.hash == held.header.parent_hash);
             if *height != expected || !follows {

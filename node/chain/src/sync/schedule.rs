@@ -39,10 +39,15 @@ impl<P: Copy + Ord> Sync<P> {
         }
     }
 
+    /// The block that all others wait for.
+    pub(super) fn next_height(&self) -> Height {
+        self.frontier.height.saturating_add(1)
+    }
+
     /// When to give [`super::Input::Tick`] if nothing else comes before.
     pub fn wake_at(&self, now: Moment) -> Option<Moment> {
         let deadlines = self.peers.in_flight().map(InFlight::deadline);
-        let next = self.frontier.height.saturating_add(1);
+        let next = self.next_height();
         let blocking = self.peers.in_flight().filter(|in_flight| in_flight.covers(next));
         let hedges = blocking.map(|in_flight| in_flight.since.saturating_add(HEDGE_MS));
         let ahead = self.last_wanted() > self.frontier.height;
@@ -65,7 +70,7 @@ impl<P: Copy + Ord> Sync<P> {
         if behind <= FOLLOW_BLOCKS_MAX && is_early {
             return;
         }
-        let mut from = self.frontier.height.saturating_add(1);
+        let mut from = self.next_height();
         while let Some(gap) = self.next_gap(from, last, now) {
             if !self.has_room(gap.from) || !self.ask_for(gap, now, out) {
                 break;
@@ -119,15 +124,14 @@ impl<P: Copy + Ord> Sync<P> {
 
     /// Whether somebody else should be asked too: nothing goes on without this block.
     fn is_late(&self, asked: &InFlight, height: Height, now: Moment) -> bool {
-        height == self.frontier.height.saturating_add(1)
-            && asked.since.saturating_add(HEDGE_MS) <= now
+        height == self.next_height() && asked.since.saturating_add(HEDGE_MS) <= now
     }
 
     /// Whether what may come fits beside what is held. The block that all others wait for always does, also if peers are
     /// late with it.
     fn has_room(&self, from: Height) -> bool {
         let count = self.peers.in_flight().count();
-        let next = self.frontier.height.saturating_add(1);
+        let next = self.next_height();
         let bytes = self.bytes_held.saturating_add((count + 1).saturating_mul(RESPONSE_BYTES_MAX));
         (count < REQUESTS_MAX && bytes <= WINDOW_BYTES_MAX)
             || (from == next
@@ -137,7 +141,7 @@ impl<P: Copy + Ord> Sync<P> {
     /// Asks the best idle peer for the beginning of a gap. Whether there is one.
     fn ask_for(&mut self, gap: Request, now: Moment, out: &mut Vec<Output<P>>) -> bool {
         let from = gap.from;
-        let all_wait = from == self.frontier.height.saturating_add(1);
+        let all_wait = from == self.next_height();
         let (peer, most, kind) = match self.peers.choose(now, from, all_wait) {
             Some(peer) => (peer, self.share(gap, now), Kind::Claimed),
             None if self.hint.is_some_and(|(hinted, _)| hinted >= from) => {

@@ -2,6 +2,17 @@
 
 use super::*;
 
+/// Who was absent since events were taken: what they missed, of how many blocks.
+fn absent(world: &mut World) -> Vec<(AccountId, u32, u32)> {
+    let absences = world.take_events().into_iter().filter_map(|event| match event {
+        RuntimeEvent::Staking(Event::Absent { stash, missed, blocks }) => {
+            Some((stash, missed, blocks))
+        }
+        _ => None,
+    });
+    absences.collect()
+}
+
 #[test]
 fn who_misses_most_blocks_of_an_era_is_no_candidate_any_more() {
     let mut world = World::without_inflation(4, 0);
@@ -19,13 +30,8 @@ fn who_misses_most_blocks_of_an_era_is_no_candidate_any_more() {
     world.next(ERA_MS);
     world.next(1);
     assert_eq!(world.set(), all[..3]);
-    let absent = world.take_events().into_iter().find_map(|event| match event {
-        RuntimeEvent::Staking(Event::Absent { stash, missed, blocks }) => {
-            Some((stash, missed, blocks))
-        }
-        _ => None,
-    });
-    let (stash, missed, blocks) = absent.expect("somebody was absent");
+    let first = absent(&mut world).into_iter().next();
+    let (stash, missed, blocks) = first.expect("somebody was absent");
     assert!(stash == all[3] && missed * 2 > blocks, "{missed} of {blocks}");
     assert_eq!(world.ledger(all[3]).total, STAKE, "it was there now and then");
     world.ok(all[3], Call::validate { prefs: prefs(0) });
@@ -36,17 +42,12 @@ fn who_misses_most_blocks_of_an_era_is_no_candidate_any_more() {
 #[test]
 fn who_was_absent_and_nominates_others_by_now_goes_on_with_it() {
     let mut world = World::without_inflation(4, 0);
-    let signers = [0, 1, 2].map(validator);
-    world.ok(validator(3), Call::nominate { targets: vec![validator(0).into()] });
-    for _ in 0..30 {
-        world.close();
-        world.open(1, 0, Some(&signers));
-    }
+    world.ok(validator(3), nominate(&[validator(0)]));
+    world.signed_by(&[0, 1, 2].map(validator), 30);
     world.take_events();
     world.next(ERA_MS);
     world.next(1);
-    let is_absent = |event: &RuntimeEvent| matches!(event, RuntimeEvent::Staking(Event::Absent { stash, .. }) if *stash == validator(3));
-    assert!(world.take_events().iter().any(is_absent));
+    assert!(absent(&mut world).iter().any(|(stash, ..)| *stash == validator(3)));
     let nominations = NOMINATORS.get(&world.state, &validator(3)).expect("it nominates");
     assert_eq!(nominations.targets, [validator(0)]);
 }
@@ -56,11 +57,7 @@ fn who_is_never_there_loses_a_little() {
     let mut world = World::without_inflation(4, 1);
     world.nominator(party(0), tokens(1_000), &[validator(3)]);
     world.eras(1);
-    let signers = [0, 1, 2].map(validator);
-    for _ in 0..30 {
-        world.close();
-        world.open(1, 0, Some(&signers));
-    }
+    world.signed_by(&[0, 1, 2].map(validator), 30);
     let (own, treasury) = (world.ledger(validator(3)).total, in_treasury(&world));
     world.close();
     world.open(ERA_MS, 0, None);

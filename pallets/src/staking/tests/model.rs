@@ -323,14 +323,7 @@ impl Model {
 
     fn check_slashes(&mut self, order: &[Key], events: &[RuntimeEvent]) {
         let raised = order.iter().any(|key| self.oracle.taken.contains(key));
-        let offence = |(era, who): &Key| {
-            self.oracle.offenders.get(era).is_some_and(|offenders| offenders.contains(who))
-        };
-        let again = |key: &&Key| {
-            let mut before = self.oracle.taken.iter().filter(|old| *old != *key && offence(old));
-            offence(key) && before.any(|old| old.1 == key.1)
-        };
-        let again: Vec<_> = order.iter().filter(again).map(|key| self.is_in_span(key)).collect();
+        let repeated = self.repeated(order);
         let in_unbonding = self.oracle.taken_in_unbonding;
         let expected = self.oracle.take_ordered(order);
         let mut found = BTreeMap::new();
@@ -347,7 +340,7 @@ impl Model {
         if raised {
             self.note("slash raised");
         }
-        for in_span in again {
+        for in_span in repeated {
             self.note(if in_span { "slashed again in a span" } else { "slashed in a new span" });
         }
         for _ in in_unbonding..self.oracle.taken_in_unbonding {
@@ -355,10 +348,17 @@ impl Model {
         }
     }
 
-    /// Whether a slash that is ordered belongs to a span that has cost somebody something.
-    fn is_in_span(&self, key: &Key) -> bool {
-        let span = self.oracle.span_of(*key);
-        self.oracle.lost.keys().any(|(end, validator, _)| (*end, *validator) == (span, key.1))
+    /// Of the slashes of those who equivocated in other eras, too: whether their span has cost somebody something.
+    fn repeated(&self, order: &[Key]) -> Vec<bool> {
+        let Oracle { offenders, taken, lost, .. } = &self.oracle;
+        let is_offence = |(era, who): &Key| offenders.get(era).is_some_and(|all| all.contains(who));
+        let has_other =
+            |key: &Key| taken.iter().any(|old| old != key && old.1 == key.1 && is_offence(old));
+        let has_cost = |key: &Key| {
+            let span = (self.oracle.span_of(*key), key.1);
+            lost.keys().any(|(end, validator, _)| (*end, *validator) == span)
+        };
+        order.iter().filter(|key| is_offence(key) && has_other(key)).map(has_cost).collect()
     }
 
     fn check_absent(&mut self, expected: &[AccountId], events: &[RuntimeEvent]) {
